@@ -1,0 +1,23 @@
+//! Values and rules that the sio Socket.IO clients share. No I/O, no clock, no threads.
+//!
+//! Programs depend on a protocol crate (`sio-v1`, `sio-legacy`), which re-exports what they need from here. Code that
+//! shall run on either protocol takes `&impl` [`Socket`] and imports [`SocketExt`].
+
+mod ack_table;
+pub mod error;
+pub mod event;
+pub mod handler;
+mod limits;
+pub mod manager;
+pub mod payload;
+pub mod session;
+pub mod socket;
+mod status;
+
+pub use error::{Deadline, Error, HttpError, Result, UsageError};
+pub use event::{Ack, Event, Events, NextError};
+pub use handler::{HandlerId, Handlers};
+pub use limits::Limits;
+pub use payload::{Args, Encoded, Value};
+pub use socket::{Socket, SocketExt};
+pub use status::{DisconnectReason, Status, Transport};

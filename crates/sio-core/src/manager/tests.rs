@@ -1,0 +1,556 @@
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::limits::Limits;
+use crate::payload::Value;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A session that records its commands and says what a test tells it to.
+#[derive(Debug)]
+struct Scripted {
+    commands: Vec<String>,
+    out: VecDeque<Output>,
+}
+
+impl Session for Scripted {
+    type Options = ();
+    const FIRST_ACK_ID: AckId = 0;
+
+    fn start(_: SessionConfig<()>, _: Instant) -> Self {
+        Self {
+            commands: Vec::new(),
+            out: VecDeque::new(),
+        }
+    }
+
+    fn handle_input(&mut self, _: Input, _: Instant) {}
+
+    fn handle_command(&mut self, command: Command, _: Instant) {
+        self.commands.push(match command {
+            Command::Join { namespace, query } => format!("join {namespace} {query:?}"),
+            Command::Leave { namespace } => format!("leave {namespace}"),
+            Command::Emit {
+                namespace,
+                id,
+                payload,
+            } => format!("emit {namespace} {id:?} {}", payload.json()),
+            Command::Ack {
+                namespace,
+                id,
+                payload,
+            } => format!("ack {namespace} {id} {}", payload.json()),
+            Command::Close => "close".to_owned(),
+        });
+    }
+
+    fn handle_timeout(&mut self, _: Instant) {}
+
+    fn poll_output(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        None
+    }
+
+    fn backlog(&self) -> usize {
+        0
+    }
+
+    fn check_event_name(_: &str) -> Result<(), UsageError> {
+        Ok(())
+    }
+
+    fn check_namespace(_: &str) -> Result<(), UsageError> {
+        Ok(())
+    }
+}
+
+/// A manager with a clock, and what it said so far.
+struct Scenario {
+    manager: Manager<Scripted, &'static str>,
+    now: Instant,
+}
+
+impl Scenario {
+    fn new() -> Self {
+        Self::with_keep_open(false)
+    }
+
+    fn with_keep_open(keep_open: bool) -> Self {
+        let settings = Settings {
+            connect_timeout: 20 * SECOND,
+            queue_limit: 2,
+            keep_open,
+        };
+        Self {
+            manager: Manager::new(settings),
+            now: Instant::now(),
+        }
+    }
+
+    fn to_active() -> Self {
+        let mut scenario = Self::new();
+        scenario.activate();
+        scenario
+    }
+
+    /// Connected, with nothing said left over.
+    fn to_connected() -> Self {
+        let mut scenario = Self::to_active();
+        scenario.says([opened(), joined("/")]);
+        scenario.effects();
+        scenario
+    }
+
+    fn activate(&mut self) {
+        self.manager.open(true, self.now);
+        assert_eq!(self.effects(), ["prepare"]);
+        self.manager.prepared(Ok(config()), self.now);
+    }
+
+    fn says(&mut self, events: impl IntoIterator<Item = SessionEvent>) {
+        let session = self.manager.link.session_mut().expect("a session");
+        session.out.extend(events.into_iter().map(Output::Event));
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+        self.manager.handle_timeout(self.now);
+    }
+
+    /// What the manager wants, as text.
+    fn effects(&mut self) -> Vec<String> {
+        let mut all = Vec::new();
+        while let Some(effect) = self.manager.poll_effect(self.now) {
+            all.push(match effect {
+                Effect::Prepare => "prepare".to_owned(),
+                Effect::Io(io) => format!("{io:?}"),
+                Effect::Status(id, Status::Connected) => format!("{} connected", self.name(id)),
+                Effect::Status(id, Status::Disconnected(reason)) => {
+                    format!("{} disconnected: {reason}", self.name(id))
+                }
+                Effect::Status(id, status) => format!("{} {status:?}", self.name(id)),
+                Effect::Joined(id, Ok(())) => format!("{} joined", self.name(id)),
+                Effect::Joined(id, Err(error)) => format!("{} not joined: {error}", self.name(id)),
+                Effect::Event {
+                    namespace, name, ..
+                } => format!("{} event {name}", self.name(namespace)),
+                Effect::Outcome(waiter, Ok(args)) => format!("{waiter} got {}", args.text()),
+                Effect::Outcome(waiter, Err(error)) => format!("{waiter} got no ack: {error}"),
+                Effect::Tolerated(name, _) => format!("tolerated {name}"),
+                Effect::Ended => "ended".to_owned(),
+            });
+        }
+        all
+    }
+
+    fn commands(&mut self) -> Vec<String> {
+        mem::take(&mut self.manager.link.session_mut().expect("a session").commands)
+    }
+
+    fn name(&self, id: NamespaceId) -> ByteString {
+        self.manager.name(id).clone()
+    }
+
+    fn emit(
+        &mut self,
+        id: NamespaceId,
+        event: &str,
+        ask: Option<&'static str>,
+    ) -> Result<(), String> {
+        let ask = ask.map(|waiter| Ask {
+            waiter,
+            deadline: self.now + 5 * SECOND,
+            after: 5 * SECOND,
+        });
+        let payload = Encoded::event(event, &()).unwrap();
+        self.manager
+            .emit(id, payload, ask, self.now)
+            .map_err(|not_taken| not_taken.error.to_string())
+    }
+
+    fn join(&mut self, name: &str) -> NamespaceId {
+        let id = self.manager.namespace(name);
+        self.manager.join(id, None, SECOND, self.now).unwrap();
+        id
+    }
+}
+
+fn config() -> SessionConfig<()> {
+    SessionConfig {
+        path: "/".into(),
+        query: "".into(),
+        transports: vec![Transport::Polling],
+        upgrade: false,
+        timestamps: false,
+        nonce: 0,
+        upgrade_timeout: SECOND,
+        close_timeout: SECOND,
+        limits: Limits::default(),
+        options: (),
+    }
+}
+
+fn opened() -> SessionEvent {
+    SessionEvent::Opened {
+        sid: "sid".into(),
+        transport: Transport::Polling,
+    }
+}
+
+fn joined(name: &str) -> SessionEvent {
+    SessionEvent::Joined {
+        namespace: name.into(),
+    }
+}
+
+fn event(namespace: &str, name: &str) -> SessionEvent {
+    SessionEvent::Event {
+        namespace: namespace.into(),
+        name: name.into(),
+        args: Args::default(),
+        id: None,
+    }
+}
+
+fn ack(namespace: &str, id: AckId) -> SessionEvent {
+    SessionEvent::Ack {
+        namespace: namespace.into(),
+        id,
+        args: Args::values("[1]".into(), Vec::new()).unwrap(),
+    }
+}
+
+fn closed() -> SessionEvent {
+    SessionEvent::Closed(DisconnectReason::PingTimeout)
+}
+
+#[test]
+fn emits_wait_for_the_connection_and_leave_in_order_behind_the_connect() {
+    let mut scenario = Scenario::to_active();
+    scenario.emit(ROOT_ID, "a", None).unwrap();
+    scenario.emit(ROOT_ID, "b", Some("asker")).unwrap();
+    scenario.says([opened(), joined("/")]);
+    assert_eq!(scenario.effects(), ["/ connected", "/ joined"]);
+    assert_eq!(
+        scenario.commands(),
+        [r#"emit / None ["a"]"#, r#"emit / Some(0) ["b"]"#]
+    );
+    scenario.says([ack("/", 0)]);
+    assert_eq!(scenario.effects(), ["asker got [1]"]);
+}
+
+#[test]
+fn the_queue_is_bounded_and_an_emit_beyond_it_is_an_error() {
+    let mut scenario = Scenario::to_active();
+    scenario.emit(ROOT_ID, "a", None).unwrap();
+    scenario.emit(ROOT_ID, "b", None).unwrap();
+    let error = scenario.emit(ROOT_ID, "c", None).unwrap_err();
+    assert_eq!(error, "2 emits are waiting for / already");
+}
+
+#[test]
+fn an_emit_whose_ack_came_too_late_in_the_queue_is_never_sent() {
+    let mut scenario = Scenario::to_active();
+    scenario.emit(ROOT_ID, "late", Some("asker")).unwrap();
+    scenario.emit(ROOT_ID, "plain", None).unwrap();
+    assert_eq!(
+        scenario.manager.poll_timeout(),
+        Some(scenario.now + 5 * SECOND)
+    );
+    scenario.pass(5 * SECOND);
+    assert_eq!(
+        scenario.effects(),
+        ["asker got no ack: no ack came within 5s"]
+    );
+    scenario.says([opened(), joined("/")]);
+    scenario.effects();
+    assert_eq!(scenario.commands(), [r#"emit / None ["plain"]"#]);
+}
+
+#[test]
+fn connecting_that_takes_too_long_fails_with_its_deadline_and_closes() {
+    let mut scenario = Scenario::to_active();
+    scenario.pass(20 * SECOND);
+    assert_eq!(
+        scenario.effects(),
+        ["/ not joined: the server did not complete the connection within 20s"]
+    );
+    assert_eq!(scenario.commands(), ["close"]);
+    scenario.says([closed()]);
+    assert_eq!(scenario.effects(), ["ended"]);
+}
+
+#[test]
+fn a_lookup_that_fails_is_the_outcome_of_connecting() {
+    let mut scenario = Scenario::new();
+    scenario.manager.open(true, scenario.now);
+    scenario.effects();
+    let error = Error::transport("looking up h", std::io::Error::other("no"));
+    scenario.manager.prepared(Err(error), scenario.now);
+    assert_eq!(scenario.effects(), ["/ not joined: looking up h", "ended"]);
+}
+
+#[test]
+fn closing_while_preparing_wins_over_what_comes_later() {
+    let mut scenario = Scenario::new();
+    scenario.manager.open(true, scenario.now);
+    scenario.manager.close(scenario.now);
+    scenario.manager.prepared(Ok(config()), scenario.now);
+    assert_eq!(
+        scenario.effects(),
+        [
+            "prepare",
+            "/ not joined: not connected: closed by this client",
+            "ended"
+        ]
+    );
+}
+
+#[test]
+fn namespaces_asked_for_before_the_session_is_open_are_joined_when_it_is() {
+    let mut scenario = Scenario::to_active();
+    scenario.join("/chat");
+    assert!(scenario.commands().is_empty());
+    scenario.says([opened()]);
+    scenario.effects();
+    assert_eq!(scenario.commands(), ["join /chat None"]);
+}
+
+#[test]
+fn a_namespace_is_joined_once_however_often_it_is_asked_for() {
+    let mut scenario = Scenario::to_connected();
+    let chat = scenario.join("/chat");
+    scenario.join("/chat");
+    assert_eq!(scenario.commands(), ["join /chat None"]);
+    scenario.says([joined("/chat"), joined("/chat")]);
+    assert_eq!(scenario.effects(), ["/chat connected", "/chat joined"]);
+    scenario.join("/chat");
+    assert_eq!(scenario.effects(), ["/chat joined"]);
+    assert!(scenario.manager.is_in(chat));
+}
+
+#[test]
+fn a_refused_namespace_has_the_server_s_words_and_the_root_stays() {
+    let mut scenario = Scenario::to_connected();
+    let admin = scenario.join("/admin");
+    scenario.emit(admin, "queued", Some("asker")).unwrap();
+    scenario.says([SessionEvent::Refused {
+        namespace: "/admin".into(),
+        reason: Value::from("no entry"),
+    }]);
+    let effects = scenario.effects();
+    assert_eq!(effects.len(), 2, "{effects:?}");
+    assert!(effects[0].starts_with("asker got no ack: not connected: the server refused /admin"));
+    assert!(effects[1].starts_with("/admin not joined: the server refused /admin"));
+    assert!(scenario.manager.is_in(ROOT_ID));
+}
+
+#[test]
+fn a_namespace_that_never_answers_fails_at_its_deadline_and_is_left() {
+    let mut scenario = Scenario::to_connected();
+    scenario.join("/silent");
+    scenario.pass(SECOND);
+    assert_eq!(
+        scenario.effects(),
+        ["/silent not joined: the server did not answer the join within 1s"]
+    );
+    assert_eq!(scenario.commands(), ["join /silent None", "leave /silent"]);
+    scenario.says([joined("/silent")]);
+    assert!(scenario.effects().is_empty(), "granted too late");
+}
+
+#[test]
+fn events_before_the_namespace_s_connect_packet_come_behind_it() {
+    let mut scenario = Scenario::to_connected();
+    scenario.join("/chat");
+    scenario.says([
+        event("/chat", "early"),
+        joined("/chat"),
+        event("/chat", "later"),
+    ]);
+    assert_eq!(
+        scenario.effects(),
+        [
+            "/chat connected",
+            "/chat joined",
+            "/chat event early",
+            "/chat event later"
+        ]
+    );
+}
+
+#[test]
+fn events_of_namespaces_not_joined_are_dropped_and_counted() {
+    let mut scenario = Scenario::to_connected();
+    scenario.says([event("/other", "x")]);
+    assert!(scenario.effects().is_empty());
+    assert_eq!(scenario.manager.counters().dropped_events, 1);
+}
+
+#[test]
+fn each_ack_has_exactly_one_outcome() {
+    let mut scenario = Scenario::to_connected();
+    for waiter in ["answered", "late", "lost"] {
+        scenario.emit(ROOT_ID, "q", Some(waiter)).unwrap();
+    }
+    scenario.says([ack("/", 0), ack("/", 0)]);
+    assert_eq!(scenario.effects(), ["answered got [1]"]);
+    scenario.now += SECOND;
+    scenario.emit(ROOT_ID, "q", Some("last")).unwrap();
+    scenario.pass(4 * SECOND);
+    assert_eq!(
+        scenario.effects(),
+        [
+            "late got no ack: no ack came within 5s",
+            "lost got no ack: no ack came within 5s"
+        ]
+    );
+    scenario.says([ack("/", 1), closed()]);
+    let effects = scenario.effects();
+    assert_eq!(
+        effects,
+        [
+            "last got no ack: not connected: ping timeout: the server was silent for too long",
+            "/ disconnected: ping timeout: the server was silent for too long",
+            "ended"
+        ]
+    );
+    assert_eq!(scenario.manager.counters().unknown_acks, 2);
+}
+
+#[test]
+fn acks_of_namespaces_do_not_meet() {
+    let mut scenario = Scenario::to_connected();
+    let chat = scenario.join("/chat");
+    scenario.says([joined("/chat")]);
+    scenario.effects();
+    scenario.emit(ROOT_ID, "q", Some("root")).unwrap();
+    scenario.emit(chat, "q", Some("chat")).unwrap();
+    scenario.says([ack("/chat", 0)]);
+    assert_eq!(scenario.effects(), ["chat got [1]"]);
+}
+
+#[test]
+fn leaving_the_last_namespace_closes_and_leaving_another_does_not() {
+    let mut scenario = Scenario::to_connected();
+    let chat = scenario.join("/chat");
+    scenario.says([joined("/chat")]);
+    scenario.effects();
+    scenario.commands();
+    scenario.manager.leave(chat, scenario.now);
+    assert_eq!(scenario.commands(), ["leave /chat"]);
+    assert_eq!(
+        scenario.effects(),
+        ["/chat disconnected: closed by this client"]
+    );
+    scenario.manager.leave(ROOT_ID, scenario.now);
+    assert_eq!(scenario.commands(), ["close"]);
+    assert!(scenario.manager.is_closing_or_closed());
+}
+
+#[test]
+fn a_root_that_was_not_asked_for_keeps_no_connection() {
+    let mut scenario = Scenario::new();
+    scenario.manager.open(false, scenario.now);
+    scenario.effects();
+    scenario.manager.prepared(Ok(config()), scenario.now);
+    scenario.says([opened(), joined("/")]);
+    let chat = scenario.join("/chat");
+    scenario.says([joined("/chat")]);
+    scenario.effects();
+    scenario.commands();
+    scenario.manager.leave(chat, scenario.now);
+    assert_eq!(scenario.commands(), ["close"]);
+}
+
+#[test]
+fn a_connection_told_to_stay_stays_when_the_last_namespace_was_left() {
+    let mut scenario = Scenario::with_keep_open(true);
+    scenario.activate();
+    scenario.says([opened(), joined("/")]);
+    scenario.effects();
+    scenario.manager.leave(ROOT_ID, scenario.now);
+    assert_eq!(scenario.commands(), ["leave /"]);
+    assert!(!scenario.manager.is_closing_or_closed());
+}
+
+#[test]
+fn the_server_disconnecting_the_last_namespace_closes() {
+    let mut scenario = Scenario::to_connected();
+    scenario.says([SessionEvent::Left {
+        namespace: "/".into(),
+    }]);
+    assert_eq!(scenario.effects(), ["/ disconnected: closed by the server"]);
+    assert_eq!(scenario.commands(), ["close"]);
+}
+
+#[test]
+fn a_refused_root_is_the_outcome_of_connecting_and_closes() {
+    let mut scenario = Scenario::to_active();
+    scenario.join("/chat");
+    scenario.says([
+        opened(),
+        SessionEvent::Refused {
+            namespace: "/".into(),
+            reason: Value::from("go away"),
+        },
+    ]);
+    let effects = scenario.effects();
+    assert_eq!(effects.len(), 2, "{effects:?}");
+    assert!(
+        effects[0].starts_with("/ not joined: the server refused /"),
+        "{effects:?}"
+    );
+    assert!(
+        effects[1].starts_with("/chat not joined: the server refused /"),
+        "{effects:?}"
+    );
+    assert_eq!(
+        scenario.commands().last().map(String::as_str),
+        Some("close")
+    );
+}
+
+#[test]
+fn an_answer_to_a_question_of_an_earlier_connection_is_not_sent() {
+    use std::sync::{Arc, Mutex};
+
+    use crate::event::{Ack, Reply};
+
+    /// Hands the question back to the test.
+    #[derive(Default)]
+    struct Capture(Mutex<Option<(ByteString, AckId, u64)>>);
+
+    impl Reply for Capture {
+        fn reply(&self, question: &Question, _: Encoded) -> Result<(), Error> {
+            let seen = (question.namespace.clone(), question.id, question.epoch);
+            *self.0.lock().unwrap() = Some(seen);
+            Ok(())
+        }
+    }
+
+    let mut scenario = Scenario::to_connected();
+    let capture = Arc::new(Capture::default());
+    let replier: Arc<dyn Reply> = Arc::clone(&capture) as Arc<dyn Reply>;
+    let epoch = scenario.manager.epoch();
+    Ack::wanted("/".into(), 7, epoch, Arc::downgrade(&replier))
+        .send(())
+        .unwrap();
+    assert_eq!(*capture.0.lock().unwrap(), Some(("/".into(), 7, epoch)));
+
+    let question = |epoch| Question::new("/".into(), 7, epoch, Arc::downgrade(&replier));
+    let answer = || Encoded::values(&"yes").unwrap();
+    scenario
+        .manager
+        .reply(&question(epoch), answer(), scenario.now)
+        .unwrap();
+    assert_eq!(scenario.commands(), [r#"ack / 7 ["yes"]"#]);
+    let stale = scenario
+        .manager
+        .reply(&question(epoch - 1), answer(), scenario.now);
+    assert!(matches!(stale, Err(Error::Disconnected(_))));
+    assert!(scenario.commands().is_empty());
+}

@@ -1,0 +1,312 @@
+//! What is sent: arguments into JSON text and attachments.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::io::{self, Write};
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use serde::Serialize;
+use serde_json::ser::Formatter;
+
+use super::escape::to_ascii;
+use super::scan::count_placeholder_keys;
+use super::spread::Spread;
+use super::{MAX_DEPTH, PLACEHOLDER};
+
+/// What the buffer begins with, in bytes: most events fit and are written without growing it.
+const INITIAL_CAPACITY: usize = 128;
+
+/// The arguments of an event or of an ack's answer, ready for a packet.
+///
+/// ```
+/// use bytes::Bytes;
+/// use sio_core::payload::Encoded;
+///
+/// let event = Encoded::event("join", &("lobby", 7))?;
+/// assert_eq!(event.json(), r#"["join","lobby",7]"#);
+///
+/// let event = Encoded::event("file", &("a.png", Bytes::from_static(b"\x89PNG")))?;
+/// assert_eq!(event.json(), r#"["file","a.png",{"_placeholder":true,"num":0}]"#);
+/// assert_eq!(event.attachments(), [Bytes::from_static(b"\x89PNG")]);
+/// # Ok::<(), sio_core::payload::EncodeError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Encoded {
+    // Not a `ByteString`: a packet copies the text behind its header, so sharing would be paid for in vain.
+    json: String,
+    attachments: Vec<Bytes>,
+}
+
+impl Encoded {
+    /// The payload of an event: `["name",arg,…]`.
+    ///
+    /// The [module](super) says how many arguments a value is, and what counts as bytes. Numbers that JSON does not have
+    /// (NaN, the infinities) become `null`, as in JavaScript. Every character beyond ASCII is written as an escape.
+    ///
+    /// Any number of attachments is accepted here, but servers with a recent socket.io-parser (2.2 and newer as installed
+    /// today) close the connection on more than 10 in one packet.
+    ///
+    /// # Errors
+    ///
+    /// - [`EncodeError::Serialize`] when the value cannot be JSON: its own `Serialize` failed, or a map has a key that is
+    ///   no string, number or bool (bytes, for instance);
+    /// - [`EncodeError::PlaceholderKey`] when an object with the key `_placeholder` stands beside bytes;
+    /// - [`EncodeError::TooDeep`] when it nests too deep.
+    pub fn event<T: Serialize + ?Sized>(name: &str, args: &T) -> Result<Self, EncodeError> {
+        Self::encode(Some(name), args)
+    }
+
+    /// The payload of an ack's answer, which has no name: `[arg,…]`.
+    ///
+    /// ```
+    /// use sio_core::payload::Encoded;
+    ///
+    /// assert_eq!(Encoded::values(&("ok", [1, 2]))?.json(), r#"["ok",[1,2]]"#);
+    /// assert_eq!(Encoded::values(&vec![1, 2])?.json(), "[[1,2]]");
+    /// assert_eq!(Encoded::values(&())?.json(), "[]");
+    /// # Ok::<(), sio_core::payload::EncodeError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`event`](Self::event).
+    pub fn values<T: Serialize + ?Sized>(args: &T) -> Result<Self, EncodeError> {
+        Self::encode(None, args)
+    }
+
+    /// The JSON array: pure ASCII.
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+
+    /// The bytes of each placeholder, in the order of their `num`: depth first, as written. Empty for a text packet.
+    pub fn attachments(&self) -> &[Bytes] {
+        &self.attachments
+    }
+
+    /// The JSON array and the attachments. Makes the text one that can be shared, without copying it.
+    pub fn into_parts(self) -> (ByteString, Vec<Bytes>) {
+        (self.json.into(), self.attachments)
+    }
+
+    /// The attachments alone, for when [`json`](Self::json) has been copied into a packet.
+    pub fn into_attachments(self) -> Vec<Bytes> {
+        self.attachments
+    }
+
+    fn encode<T: Serialize + ?Sized>(name: Option<&str>, args: &T) -> Result<Self, EncodeError> {
+        let found = Found::default();
+        let mut out = Vec::with_capacity(INITIAL_CAPACITY);
+        let written = write_array(&mut out, &found, name, args);
+        // Asked first: it is what the failure of the writer means, also when the user's type swallowed that.
+        if found.too_deep.get() {
+            return Err(EncodeError::TooDeep);
+        }
+        written.map_err(EncodeError::serialize)?;
+        let json = to_ascii(String::from_utf8(out).map_err(EncodeError::serialize)?);
+        let encoded = Self {
+            json,
+            attachments: found.attachments.take(),
+        };
+        if !encoded.attachments.is_empty() {
+            encoded.refuse_lookalikes(found.raw_json.get())?;
+        }
+        Ok(encoded)
+    }
+
+    /// Makes sure that all objects which look like placeholders are the ones written here.
+    fn refuse_lookalikes(&self, has_raw_json: bool) -> Result<(), EncodeError> {
+        let placeholders = self.attachments.len();
+        // Raw JSON may spell the key with escapes, so there only parsing tells.
+        let mentions = memchr::memmem::find_iter(self.json.as_bytes(), PLACEHOLDER).count();
+        if mentions == placeholders && !has_raw_json {
+            return Ok(());
+        }
+        match count_placeholder_keys(&self.json) {
+            Ok(keys) if keys == placeholders => Ok(()),
+            Ok(_) => Err(EncodeError::PlaceholderKey),
+            Err(error) => Err(EncodeError::serialize(error)),
+        }
+    }
+}
+
+impl fmt::Debug for Encoded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        super::decode::debug_payload(f, "Encoded", &self.json, &self.attachments)
+    }
+}
+
+/// Why arguments cannot be sent. It is always the caller's value; nothing was sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// The value cannot be written as JSON: its own `Serialize` failed, or a map has a key that cannot be a JSON key.
+    #[error("the arguments cannot be written as JSON: {message}")]
+    Serialize {
+        /// What the value's `Serialize` or the JSON writer said.
+        message: String,
+    },
+
+    /// An object has the key `_placeholder` while there are bytes beside it: the server would take it for bytes.
+    #[error("an object with the key `_placeholder` cannot be sent together with bytes")]
+    PlaceholderKey,
+
+    /// Arrays and objects nest deeper than 127 levels, the array of the arguments included.
+    #[error("the arguments nest deeper than {MAX_DEPTH} levels")]
+    TooDeep,
+}
+
+impl EncodeError {
+    fn serialize(error: impl fmt::Display) -> Self {
+        Self::Serialize {
+            message: error.to_string(),
+        }
+    }
+}
+
+/// The JSON writer below the outermost value.
+pub(super) type Json<'a> = serde_json::Serializer<&'a mut Vec<u8>, TakeBytes<'a>>;
+
+/// Writes `["name",arg,…]`, or `[arg,…]` without a name.
+fn write_array<T: Serialize + ?Sized>(
+    out: &mut Vec<u8>,
+    found: &Found,
+    name: Option<&str>,
+    args: &T,
+) -> Result<(), serde_json::Error> {
+    out.push(b'[');
+    if let Some(name) = name {
+        name.serialize(&mut Json::with_formatter(out, TakeBytes::new(found)))?;
+        out.push(b',');
+    }
+    args.serialize(Spread {
+        json: &mut Json::with_formatter(out, TakeBytes::new(found)),
+        joins_open_array: &found.joins_open_array,
+    })?;
+    // A comma can only be last when no argument followed the name.
+    if out.last() == Some(&b',') {
+        out.pop();
+    }
+    out.push(b']');
+    Ok(())
+}
+
+/// What comes up while writing. Cells, because serde_json keeps the formatter to itself.
+#[derive(Default)]
+struct Found {
+    attachments: RefCell<Vec<Bytes>>,
+    joins_open_array: Cell<bool>,
+    raw_json: Cell<bool>,
+    too_deep: Cell<bool>,
+}
+
+/// Compact JSON in which bytes become attachments.
+pub(super) struct TakeBytes<'a> {
+    found: &'a Found,
+    depth: u32,
+}
+
+impl<'a> TakeBytes<'a> {
+    fn new(found: &'a Found) -> Self {
+        // The array of the arguments is open already.
+        Self { found, depth: 1 }
+    }
+
+    fn descend(&mut self) -> io::Result<()> {
+        if self.depth == MAX_DEPTH {
+            self.found.too_deep.set(true);
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        self.depth += 1;
+        Ok(())
+    }
+}
+
+impl Formatter for TakeBytes<'_> {
+    fn write_byte_array<W: Write + ?Sized>(&mut self, out: &mut W, value: &[u8]) -> io::Result<()> {
+        let mut attachments = self.found.attachments.borrow_mut();
+        let num = attachments.len();
+        attachments.push(Bytes::copy_from_slice(value));
+        drop(attachments);
+        self.descend()?;
+        write!(out, r#"{{"{PLACEHOLDER}":true,"num":{num}}}"#)?;
+        self.depth -= 1;
+        Ok(())
+    }
+
+    #[inline]
+    fn begin_array<W: Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        if self.found.joins_open_array.take() {
+            return Ok(());
+        }
+        self.descend()?;
+        out.write_all(b"[")
+    }
+
+    #[inline]
+    fn end_array<W: Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        if self.depth == 1 {
+            // The array of the arguments, which is closed where it was opened.
+            return Ok(());
+        }
+        self.depth -= 1;
+        out.write_all(b"]")
+    }
+
+    #[inline]
+    fn begin_object<W: Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        self.descend()?;
+        out.write_all(b"{")
+    }
+
+    #[inline]
+    fn end_object<W: Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        out.write_all(b"}")
+    }
+
+    fn write_raw_fragment<W: Write + ?Sized>(&mut self, out: &mut W, json: &str) -> io::Result<()> {
+        self.found.raw_json.set(true);
+        out.write_all(json.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a type of serde_json's feature `raw_value` does, which this workspace does not switch on.
+    fn raw_json_beside_bytes(raw: &str) -> Result<(), EncodeError> {
+        let found = Found::default();
+        let mut formatter = TakeBytes::new(&found);
+        let mut out = b"[".to_vec();
+        formatter.write_byte_array(&mut out, b"bytes").unwrap();
+        out.push(b',');
+        formatter.write_raw_fragment(&mut out, raw).unwrap();
+        out.push(b']');
+        let encoded = Encoded {
+            json: String::from_utf8(out).unwrap(),
+            attachments: found.attachments.take(),
+        };
+        encoded.refuse_lookalikes(found.raw_json.get())
+    }
+
+    #[test]
+    fn raw_json_may_stand_beside_bytes() {
+        for raw in ["1", r#"{ "a" : "_placeholder" }"#, r#"{"\u005f":["é"]}"#] {
+            assert_eq!(raw_json_beside_bytes(raw), Ok(()), "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_lookalike_in_raw_json_is_found_in_any_spelling() {
+        for raw in [
+            r#"{ "_placeholder" : 1 }"#,
+            r#"[{"x":{"\u005fplaceholder":true}}]"#,
+        ] {
+            let refused = raw_json_beside_bytes(raw);
+            assert_eq!(refused, Err(EncodeError::PlaceholderKey), "{raw}");
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! The seam between a protocol and whatever drives it: a session takes inputs and yields outputs, with time as an
+//! argument. It does no I/O and reads no clock.
+//!
+//! # Contract
+//!
+//! 1. [`Session::start`], then after every call with `&mut self`:
+//! 2. call [`Session::poll_output`] until it returns `None`, and carry out each output in order;
+//! 3. arrange to call [`Session::handle_timeout`] at [`Session::poll_timeout`]; an early or late call is harmless;
+//! 4. feed what arrives to [`Session::handle_input`], what the program wants to [`Session::handle_command`].
+//!
+//! [`SessionEvent::Closed`] is the last output. A session is never used again: a new connection is a new session.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use crate::error::{Error, UsageError};
+use crate::limits::Limits;
+use crate::payload::{Args, Encoded, Value};
+use crate::status::{DisconnectReason, Transport};
+
+/// Number of an ack: unique per namespace and direction.
+pub type AckId = u64;
+
+/// A protocol's session: one engine session from the handshake to its end.
+pub trait Session: Sized + Send + 'static {
+    /// What only this protocol can be told.
+    type Options: Clone + fmt::Debug + Default + Send + Sync + 'static;
+
+    /// The number of the first ack a client asks for in a namespace.
+    const FIRST_ACK_ID: AckId;
+
+    /// Begins a session. The first outputs are ready after this call.
+    fn start(config: SessionConfig<Self::Options>, now: Instant) -> Self;
+
+    /// Something arrived from the network.
+    fn handle_input(&mut self, input: Input, now: Instant);
+
+    /// The program wants something.
+    fn handle_command(&mut self, command: Command, now: Instant);
+
+    /// Time has passed.
+    fn handle_timeout(&mut self, now: Instant);
+
+    /// The next effect to carry out; `None` until the next call with `&mut self`.
+    #[must_use]
+    fn poll_output(&mut self) -> Option<Output>;
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due.
+    #[must_use]
+    fn poll_timeout(&self) -> Option<Instant>;
+
+    /// Bytes that were commanded and not yet put out.
+    #[must_use]
+    fn backlog(&self) -> usize;
+
+    /// Whether a program may emit an event of this name.
+    ///
+    /// # Errors
+    /// [`UsageError::ReservedName`].
+    fn check_event_name(name: &str) -> Result<(), UsageError>;
+
+    /// Whether this namespace can be written on the wire. It begins with `/`.
+    ///
+    /// # Errors
+    /// [`UsageError::Namespace`].
+    fn check_namespace(name: &str) -> Result<(), UsageError>;
+}
+
+/// What a session is started with.
+#[derive(Debug, Clone)]
+pub struct SessionConfig<O> {
+    /// The HTTP path, from the first to the last slash, for example `/socket.io/`.
+    pub path: ByteString,
+    /// The program's query, percent-encoded, without `?`; often empty.
+    pub query: ByteString,
+    /// The transports to use, in the order of preference; never empty.
+    pub transports: Vec<Transport>,
+    /// Whether to move from polling to WebSocket where the server offers it.
+    pub upgrade: bool,
+    /// Whether requests carry a parameter that keeps caches from answering.
+    pub timestamps: bool,
+    /// Makes the cache buster differ between sessions.
+    pub nonce: u64,
+    /// How long the WebSocket of an upgrade may take.
+    pub upgrade_timeout: Duration,
+    /// How long closing may take.
+    pub close_timeout: Duration,
+    /// Bounds on what is received.
+    pub limits: Limits,
+    /// What only this protocol can be told.
+    pub options: O,
+}
+
+/// Number of an HTTP request within its session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RequestId(pub u32);
+
+/// What arrived.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A whole HTTP answer, of whatever status.
+    HttpResponse {
+        /// The request it answers.
+        id: RequestId,
+        /// The answer.
+        response: Response,
+    },
+    /// A request got no answer.
+    HttpFailed {
+        /// The request.
+        id: RequestId,
+        /// Why.
+        error: Error,
+    },
+    /// The WebSocket is open.
+    WebSocketOpened,
+    /// A text message.
+    WebSocketText(ByteString),
+    /// A binary message.
+    WebSocketBinary(Bytes),
+    /// The WebSocket ended: by a close frame, or by the end of the stream.
+    WebSocketClosed {
+        /// The close code, where there was a close frame with one.
+        code: Option<u16>,
+        /// The close reason.
+        text: ByteString,
+    },
+    /// The WebSocket's handshake was answered with something else than 101.
+    WebSocketRefused(Response),
+    /// The WebSocket could not be opened, or broke.
+    WebSocketFailed(Error),
+}
+
+/// An HTTP answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// The status.
+    pub status: u16,
+    /// The `Content-Type` header.
+    pub content_type: Option<ByteString>,
+    /// The `Location` header of a redirect, which is not followed.
+    pub location: Option<ByteString>,
+    /// The body, content coding undone. Of a refused WebSocket it is what came with the head.
+    pub body: Bytes,
+}
+
+/// What a program wants of a session.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Join a namespace other than the root.
+    Join {
+        /// Its name.
+        namespace: ByteString,
+        /// Its query, percent-encoded, without `?`.
+        query: Option<ByteString>,
+    },
+    /// Leave a namespace.
+    Leave {
+        /// Its name.
+        namespace: ByteString,
+    },
+    /// Send an event. The namespace is connected.
+    Emit {
+        /// The namespace.
+        namespace: ByteString,
+        /// The ack asked for.
+        id: Option<AckId>,
+        /// The event with its arguments.
+        payload: Encoded,
+    },
+    /// Answer the server's question.
+    Ack {
+        /// The namespace.
+        namespace: ByteString,
+        /// The question's number.
+        id: AckId,
+        /// The values of the answer.
+        payload: Encoded,
+    },
+    /// End the session: what was commanded before is sent first.
+    Close,
+}
+
+/// Which of the two requests of a polling session this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// The long poll.
+    Get,
+    /// What the client sends.
+    Post,
+}
+
+/// An HTTP request to make. A session has at most one of each method open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Its number.
+    pub id: RequestId,
+    /// Its method.
+    pub method: Method,
+    /// Path and query.
+    pub target: String,
+    /// The body's `Content-Type`, for a POST.
+    pub content_type: Option<&'static str>,
+    /// The body, for a POST.
+    pub body: Bytes,
+}
+
+/// What a session puts out, to be carried out in order.
+#[derive(Debug, Clone)]
+pub enum Output {
+    /// Do this on the network.
+    Io(Io),
+    /// Tell the program.
+    Event(SessionEvent),
+}
+
+/// An effect on the network.
+#[derive(Debug, Clone)]
+pub enum Io {
+    /// Make this request and report its answer.
+    Request(Request),
+    /// End this request at once; its answer is not wanted any more.
+    CancelRequest(RequestId),
+    /// Open the WebSocket at this path and query, and report.
+    OpenWebSocket(String),
+    /// Send a text message.
+    SendText(ByteString),
+    /// Send a binary message.
+    SendBinary(Bytes),
+    /// Send a close frame with code 1000 behind what was sent before, and report the end of the stream.
+    CloseWebSocket,
+    /// Drop the WebSocket without a word; nothing of it is reported any more.
+    DropWebSocket,
+}
+
+/// What a session tells.
+#[derive(Debug, Clone)]
+pub enum SessionEvent {
+    /// The engine session is open.
+    Opened {
+        /// The session id.
+        sid: ByteString,
+        /// What carries it.
+        transport: Transport,
+    },
+    /// The session moved to WebSocket.
+    Upgraded,
+    /// The move to WebSocket failed; the session stays on polling.
+    UpgradeFailed(Error),
+    /// A namespace is usable.
+    Joined {
+        /// Its name.
+        namespace: ByteString,
+    },
+    /// The server refused a namespace.
+    Refused {
+        /// Its name.
+        namespace: ByteString,
+        /// What the server said.
+        reason: Value,
+    },
+    /// The server disconnected a namespace.
+    Left {
+        /// Its name.
+        namespace: ByteString,
+    },
+    /// The server reported an error in a namespace, which stays connected.
+    ServerError {
+        /// The namespace.
+        namespace: ByteString,
+        /// What the server said.
+        reason: Value,
+    },
+    /// An event.
+    Event {
+        /// The namespace.
+        namespace: ByteString,
+        /// The event's name.
+        name: ByteString,
+        /// Its arguments.
+        args: Args,
+        /// The ack the server wants.
+        id: Option<AckId>,
+    },
+    /// An ack.
+    Ack {
+        /// The namespace.
+        namespace: ByteString,
+        /// Its number.
+        id: AckId,
+        /// Its values.
+        args: Args,
+    },
+    /// The time from a heartbeat to its answer.
+    Latency(Duration),
+    /// Something odd but harmless was let pass.
+    Tolerated {
+        /// The tolerance's name, as the protocol crate documents it.
+        name: &'static str,
+        /// What came.
+        detail: ByteString,
+    },
+    /// The session is over.
+    Closed(DisconnectReason),
+}
