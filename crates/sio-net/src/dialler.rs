@@ -1,0 +1,362 @@
+//! The one way every connection is made: TCP to each address in turn, then TLS. Nothing here blocks; a [`Dial`] is
+//! stepped by whoever waits for its socket, the event loop or a thread in [`dial_blocking`].
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{self, SocketAddr};
+use std::sync::{Arc, Mutex, Weak};
+use std::thread;
+
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Registry, Token, Waker};
+use sio_core::Error;
+
+use crate::stream::{Blocking, Stream};
+use crate::sync::lock;
+use crate::tls;
+
+/// Where to connect to, and how.
+#[derive(Debug, Clone)]
+pub(crate) struct Route {
+    /// Tried in this order.
+    pub(crate) addresses: Arc<[SocketAddr]>,
+    /// The name the server's certificate must have.
+    pub(crate) host: String,
+    pub(crate) tls: Option<tls::Connector>,
+}
+
+/// A connection in the making.
+#[derive(Debug)]
+pub(crate) struct Dial {
+    route: Route,
+    left: VecDeque<SocketAddr>,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Waiting for TCP.
+    Connecting(SocketAddr, TcpStream),
+    /// Waiting for TLS.
+    Securing(SocketAddr, TcpStream, tls::Connection),
+    /// The result was given out.
+    Over,
+}
+
+/// What came of a step.
+pub(crate) enum Step {
+    /// Step again when the socket is ready.
+    Wait,
+    /// Connected; the socket is still registered.
+    Done(Stream<TcpStream>),
+}
+
+impl Dial {
+    /// Starts with the first address that takes a connection attempt.
+    pub(crate) fn start(route: Route, registry: &Registry, token: Token) -> Result<Self, Error> {
+        let mut dial = Self {
+            left: route.addresses.iter().copied().collect(),
+            route,
+            stage: Stage::Over,
+        };
+        let none = io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address");
+        let nowhere = Error::transport(format!("connecting to {}", dial.route.host), none);
+        dial.next_address(nowhere, registry, token)?;
+        Ok(dial)
+    }
+
+    /// Goes on as far as the socket allows.
+    pub(crate) fn step(&mut self, registry: &Registry, token: Token) -> Result<Step, Error> {
+        loop {
+            match std::mem::replace(&mut self.stage, Stage::Over) {
+                Stage::Connecting(address, mut socket) => match connected(&socket) {
+                    Ok(false) => {
+                        self.stage = Stage::Connecting(address, socket);
+                        return Ok(Step::Wait);
+                    }
+                    Ok(true) => match &self.route.tls {
+                        None => return Ok(Step::Done(Stream::new(socket, None))),
+                        Some(tls) => {
+                            let connection = tls.connect(&self.route.host)?;
+                            self.stage = Stage::Securing(address, socket, connection);
+                        }
+                    },
+                    Err(error) => {
+                        // Closing would deregister too; this way the token is free at once on every platform.
+                        let _ = registry.deregister(&mut socket);
+                        let error = Error::transport(format!("connecting to {address}"), error);
+                        self.next_address(error, registry, token)?;
+                    }
+                },
+                Stage::Securing(address, mut socket, mut tls) => match tls.handshake(&mut socket) {
+                    Ok(()) => return Ok(Step::Done(Stream::new(socket, Some(tls)))),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        self.stage = Stage::Securing(address, socket, tls);
+                        return Ok(Step::Wait);
+                    }
+                    Err(error) => {
+                        let context =
+                            format!("the TLS handshake with {} at {address}", self.route.host);
+                        return Err(Error::transport(context, error));
+                    }
+                },
+                Stage::Over => return Ok(Step::Wait),
+            }
+        }
+    }
+
+    /// Begins with the next address, or gives up with the error of the last.
+    fn next_address(
+        &mut self,
+        mut last: Error,
+        registry: &Registry,
+        token: Token,
+    ) -> Result<(), Error> {
+        while let Some(address) = self.left.pop_front() {
+            match begin(address, registry, token) {
+                Ok(socket) => {
+                    self.stage = Stage::Connecting(address, socket);
+                    return Ok(());
+                }
+                Err(error) => last = Error::transport(format!("connecting to {address}"), error),
+            }
+        }
+        Err(last)
+    }
+}
+
+fn begin(address: SocketAddr, registry: &Registry, token: Token) -> io::Result<TcpStream> {
+    let mut socket = TcpStream::connect(address)?;
+    registry.register(&mut socket, token, Interest::READABLE | Interest::WRITABLE)?;
+    Ok(socket)
+}
+
+/// Whether a socket is connected by now.
+fn connected(socket: &TcpStream) -> io::Result<bool> {
+    if let Some(error) = socket.take_error()? {
+        return Err(error);
+    }
+    match socket.peer_addr() {
+        Ok(_) => {
+            // Small messages must leave at once.
+            socket.set_nodelay(true)?;
+            Ok(true)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+const SOCKET: Token = Token(0);
+const CANCELLED: Token = Token(1);
+
+/// Dials for a thread that has nothing else to do, until it is done or cancelled.
+pub(crate) fn dial_blocking(route: Route, cancel: &Cancel) -> Result<Stream<Blocking>, Error> {
+    let setup = |error| Error::transport("setting up a connection", error);
+    let mut poll = Poll::new().map_err(setup)?;
+    let waker = Arc::new(Waker::new(poll.registry(), CANCELLED).map_err(setup)?);
+    cancel.wake_by(&waker)?;
+    let mut dial = Dial::start(route, poll.registry(), SOCKET)?;
+    let mut events = Events::with_capacity(4);
+    loop {
+        if let Step::Done(mut stream) = dial.step(poll.registry(), SOCKET)? {
+            poll.registry()
+                .deregister(stream.socket_mut())
+                .map_err(setup)?;
+            let stream = stream.into_blocking().map_err(setup)?;
+            cancel.shut_down(&stream.socket().0)?;
+            return Ok(stream);
+        }
+        match poll.poll(&mut events, None) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(setup(error)),
+            _ => cancel.check()?,
+        }
+    }
+}
+
+/// Ends what blocks in another thread: a dial, or reads and writes on the sockets it brought.
+#[derive(Debug, Default)]
+pub(crate) struct Cancel(Mutex<Cancelling>);
+
+#[derive(Debug, Default)]
+struct Cancelling {
+    cancelled: bool,
+    waker: Option<Weak<Waker>>,
+    sockets: Vec<Weak<net::TcpStream>>,
+}
+
+impl Cancel {
+    /// Ends everything, now and later.
+    pub(crate) fn cancel(&self) {
+        let mut state = lock(&self.0);
+        state.cancelled = true;
+        if let Some(waker) = state.waker.take().and_then(|waker| waker.upgrade()) {
+            // It fails only if the poll is gone, and then nobody waits.
+            let _ = waker.wake();
+        }
+        for socket in state
+            .sockets
+            .drain(..)
+            .filter_map(|socket| socket.upgrade())
+        {
+            // An error means that it is shut down already.
+            let _ = socket.shutdown(net::Shutdown::Both);
+        }
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        lock(&self.0).cancelled
+    }
+
+    fn wake_by(&self, waker: &Arc<Waker>) -> Result<(), Error> {
+        lock(&self.0).waker = Some(Arc::downgrade(waker));
+        self.check()
+    }
+
+    fn shut_down(&self, socket: &Arc<net::TcpStream>) -> Result<(), Error> {
+        let mut state = lock(&self.0);
+        state.sockets.retain(|socket| socket.strong_count() > 0);
+        state.sockets.push(Arc::downgrade(socket));
+        drop(state);
+        self.check()
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if self.is_cancelled() {
+            let error = io::Error::new(io::ErrorKind::Interrupted, "cancelled");
+            return Err(Error::transport("connecting", error));
+        }
+        Ok(())
+    }
+}
+
+/// Looks a name up on a thread of its own, because the system's resolver cannot be interrupted; `then` gets the
+/// result there. A lookup that hangs holds nothing but that thread.
+pub(crate) fn resolve(
+    host: &str,
+    port: u16,
+    then: impl FnOnce(Result<Vec<SocketAddr>, Error>) + Send + 'static,
+) -> Result<(), Error> {
+    let host = host.to_owned();
+    let context = format!("looking up {host}");
+    let look_up = move || {
+        let found = net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), port))
+            .map(Iterator::collect)
+            .map_err(|error| Error::transport(context, error));
+        then(found);
+    };
+    thread::Builder::new()
+        .name("sio-resolve".into())
+        .spawn(look_up)
+        .map_err(|error| Error::transport("starting a thread for name lookup", error))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::tls::Roots;
+
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    fn listener() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    /// An address where nothing listens any more.
+    fn closed_port() -> SocketAddr {
+        listener().1
+    }
+
+    fn route(addresses: &[SocketAddr]) -> Route {
+        Route {
+            addresses: addresses.into(),
+            host: "localhost".to_owned(),
+            tls: None,
+        }
+    }
+
+    #[test]
+    fn the_next_address_is_tried_when_one_refuses() {
+        let (_listener, open) = listener();
+        let route = route(&[closed_port(), open]);
+        let stream = dial_blocking(route, &Cancel::default()).unwrap();
+        assert_eq!(stream.socket().0.peer_addr().unwrap(), open);
+        assert!(stream.socket().0.nodelay().unwrap());
+    }
+
+    #[test]
+    fn when_all_refuse_the_error_names_the_last_address() {
+        let (first, last) = (closed_port(), closed_port());
+        let error = dial_blocking(route(&[first, last]), &Cancel::default()).unwrap_err();
+        let text = error.chain();
+        assert!(
+            text.starts_with(&format!("connecting to {last}: ")),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_name_without_an_address_is_an_error() {
+        let error = dial_blocking(route(&[]), &Cancel::default()).unwrap_err();
+        assert!(
+            error.chain().contains("the name has no address"),
+            "{}",
+            error.chain()
+        );
+    }
+
+    #[cfg(feature = "rustls")]
+    #[test]
+    fn cancelling_ends_a_handshake_that_the_peer_never_answers() {
+        let (silent, address) = listener();
+        let mut route = route(&[address]);
+        route.tls = Some(tls::Connector::new(Roots::WebPki).unwrap());
+        let cancel = Arc::new(Cancel::default());
+        let of_thread = Arc::clone(&cancel);
+        let (done, outcome) = mpsc::channel();
+        let dialling = thread::spawn(move || {
+            let _ = done.send(dial_blocking(route, &of_thread).map(drop));
+        });
+        let _peer = silent.accept().unwrap(); // from here on it waits for the handshake
+        cancel.cancel();
+        let error = outcome
+            .recv_timeout(PATIENCE)
+            .expect("the end of the dial")
+            .unwrap_err();
+        assert!(error.chain().ends_with("cancelled"), "{}", error.chain());
+        dialling.join().unwrap();
+    }
+
+    #[test]
+    fn a_dial_that_was_cancelled_before_does_not_begin() {
+        let (_listener, open) = listener();
+        let cancel = Cancel::default();
+        cancel.cancel();
+        let error = dial_blocking(route(&[open]), &cancel).unwrap_err();
+        assert!(error.chain().ends_with("cancelled"), "{}", error.chain());
+    }
+
+    #[test]
+    fn a_lookup_reports_on_its_own_thread() {
+        let (found, addresses) = mpsc::channel();
+        resolve("localhost", 7, move |result| {
+            let _ = found.send((result, thread::current().name().map(str::to_owned)));
+        })
+        .unwrap();
+        let (result, thread) = addresses.recv_timeout(PATIENCE).expect("a result");
+        assert!(
+            result
+                .unwrap()
+                .iter()
+                .all(|address| address.port() == 7 && address.ip().is_loopback())
+        );
+        assert_eq!(thread.as_deref(), Some("sio-resolve"));
+    }
+}

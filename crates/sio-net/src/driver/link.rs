@@ -1,0 +1,545 @@
+//! The manager with its sockets: carries out what it wants on the network, and feeds it what comes.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use bytestring::ByteString;
+use mio::{Registry, Token};
+use sio_core::manager::{Effect, Manager, NamespaceId, ROOT, Settings};
+use sio_core::session::{AckId, Input, Io, Method, Request, RequestId, Session, SessionConfig};
+use sio_core::{Ack, Args, Error, Event, Result, Status, Transport};
+use tungstenite::Message;
+
+use super::{Core, Emit, WAKER, Waiter};
+use crate::dialler::Route;
+use crate::dispatch::Delivery;
+use crate::http::{HttpConfig, Lane};
+use crate::options::Options;
+use crate::space::Space;
+use crate::tls;
+use crate::websocket::{Progress, WebSocketLeg, WebSocketRequest, text_message};
+
+/// How much is read before others get at the lock: messages, and bytes.
+const BATCH: usize = 256;
+const BATCH_BYTES: usize = 1 << 20;
+
+pub(crate) struct Link<P: Session> {
+    options: Arc<Options<P>>,
+    pub(crate) manager: Manager<P, Waiter>,
+    /// By [`NamespaceId`].
+    spaces: Vec<(NamespaceId, Arc<Space>)>,
+    tls: Option<tls::Connector>,
+    /// Where this session's connections go; looked up once for all of them.
+    route: Option<Route>,
+    registry: Registry,
+    websocket: Option<WebSocketLeg>,
+    tokens: usize,
+    /// Whether the WebSocket may have more to read.
+    readable: bool,
+    get: Option<(RequestId, Lane)>,
+    post: Option<(RequestId, Lane)>,
+    /// What went wrong while effects were carried out, to be fed back.
+    failures: VecDeque<Input>,
+    deliveries: Vec<Delivery>,
+    /// Until when the driver sleeps, if it does: `Some(None)` is for ever.
+    asleep_until: Option<Option<Instant>>,
+    /// Whether a caller was given its outcome while somebody else slept in the poll.
+    told_caller: bool,
+    over: bool,
+}
+
+impl<P: Session> Link<P> {
+    pub(super) fn new(options: Arc<Options<P>>, registry: Registry) -> Result<Self> {
+        let tls = options
+            .target
+            .tls
+            .then(|| tls::Connector::new(options.roots))
+            .transpose()?;
+        let settings = Settings {
+            connect_timeout: options.connect_timeout,
+            queue_limit: options.queue_limit,
+            keep_open: options.keep_open,
+        };
+        let mut link = Self {
+            options,
+            manager: Manager::new(settings),
+            spaces: Vec::new(),
+            tls,
+            route: None,
+            registry,
+            websocket: None,
+            tokens: WAKER.0,
+            readable: false,
+            get: None,
+            post: None,
+            failures: VecDeque::new(),
+            deliveries: Vec::new(),
+            asleep_until: None,
+            told_caller: false,
+            over: false,
+        };
+        link.space(ROOT);
+        Ok(link)
+    }
+
+    /// The handle data of a namespace.
+    pub(super) fn space(&mut self, name: &str) -> Arc<Space> {
+        let id = self.manager.namespace(name);
+        if let Some(space) = self.find(id) {
+            return Arc::clone(space);
+        }
+        let space = Arc::new(Space::new(id, name.into()));
+        self.spaces.push((id, Arc::clone(&space)));
+        space
+    }
+
+    pub(super) fn emit(&mut self, emit: Emit, now: Instant) -> Result<()> {
+        let Emit {
+            namespace,
+            payload,
+            ask,
+        } = emit;
+        let taken = self.manager.emit(namespace, payload, ask, now);
+        taken.map_err(|not_taken| not_taken.error)
+    }
+
+    /// Emits that joined a burst. Their callers have gone on: if the namespace has gone meanwhile, an ack's waiter is
+    /// told, and an emit without one is lost as it would have been on the wire.
+    pub(super) fn emit_all(&mut self, burst: Vec<Emit>, now: Instant) {
+        for emit in burst {
+            let taken = self
+                .manager
+                .emit(emit.namespace, emit.payload, emit.ask, now);
+            if let Err(not_taken) = taken {
+                tracing::debug!(error = %not_taken.error, "an emit came too late");
+                if let Some(waiter) = not_taken.waiter {
+                    self.outcome(waiter, Err(not_taken.error));
+                }
+            }
+        }
+    }
+
+    /// Asks to close. A connection that was never opened is over at once.
+    pub(super) fn close(&mut self, now: Instant) {
+        self.manager.close(now);
+        self.over |= self.manager.epoch() == 0;
+    }
+
+    /// The driver goes to sleep for this long; `None` is for ever.
+    pub(super) fn patience(&mut self, now: Instant) -> Option<Duration> {
+        let until = self.manager.poll_timeout();
+        self.asleep_until = Some(until);
+        if self.readable {
+            return Some(Duration::ZERO);
+        }
+        until.map(|until| until.saturating_duration_since(now))
+    }
+
+    /// The driver is awake again, and these sockets are ready.
+    pub(super) fn socket_ready(&mut self, tokens: &[Token]) {
+        self.asleep_until = None;
+        if let Some(websocket) = &self.websocket
+            && tokens.contains(&websocket.token())
+        {
+            self.readable = true;
+        }
+    }
+
+    /// Reads what is there, within the batch, and lets time pass.
+    pub(super) fn advance(&mut self, now: Instant) {
+        let mut bytes = 0;
+        for _ in 0..BATCH {
+            if !self.readable || bytes >= BATCH_BYTES {
+                break;
+            }
+            bytes += self.read(now);
+        }
+        if self.manager.poll_timeout().is_some_and(|due| due <= now) {
+            self.manager.handle_timeout(now);
+        }
+    }
+
+    /// Reads one message, or goes on connecting; returns its size.
+    fn read(&mut self, now: Instant) -> usize {
+        let progress = match &mut self.websocket {
+            Some(websocket) => websocket.advance(&self.registry),
+            None => Progress::Blocked,
+        };
+        let input = match progress {
+            Progress::Input(input) => input,
+            Progress::Paused(bytes) => return bytes,
+            Progress::Blocked => {
+                self.readable = false;
+                return 0;
+            }
+        };
+        let size = match &input {
+            Input::WebSocketText(text) => text.len(),
+            Input::WebSocketBinary(bytes) => bytes.len(),
+            Input::WebSocketOpened => 0,
+            _ => {
+                self.drop_websocket();
+                0
+            }
+        };
+        self.manager.handle_input(input, now);
+        size
+    }
+
+    fn drop_websocket(&mut self) {
+        self.websocket = None;
+        self.readable = false;
+    }
+
+    /// Writing failed. The peer may have said why before it went: what it sent is read first.
+    fn write_failed(&mut self, error: Error, now: Instant) {
+        self.readable = true;
+        while self.readable {
+            self.read(now);
+        }
+        if self.websocket.is_some() {
+            self.drop_websocket();
+            self.manager
+                .handle_input(Input::WebSocketFailed(error), now);
+        }
+    }
+
+    /// The lookup's answer.
+    pub(super) fn resolved(&mut self, attempt: u64, found: Result<Vec<SocketAddr>>, now: Instant) {
+        if attempt != self.manager.epoch() {
+            return; // of an attempt that was given up
+        }
+        let config = found.map(|addresses| {
+            self.route = Some(Route {
+                addresses: addresses.into(),
+                host: self.options.target.host.clone(),
+                tls: self.tls.clone(),
+            });
+            self.session_config()
+        });
+        self.manager.prepared(config, now);
+    }
+
+    /// Carries out everything the manager wants.
+    pub(super) fn settle(&mut self, core: &Core<P>, now: Instant) {
+        loop {
+            while let Some(effect) = self.manager.poll_effect(now) {
+                self.perform(effect, core, now);
+            }
+            let flushed = self.websocket.as_mut().map_or(Ok(()), WebSocketLeg::flush);
+            if let Err(error) = flushed {
+                self.write_failed(error, now);
+            } else if let Some(input) = self.failures.pop_front() {
+                self.manager.handle_input(input, now);
+            } else {
+                break;
+            }
+        }
+        if self.manager.transport() == Some(Transport::WebSocket) {
+            self.end_lanes(core);
+        }
+        core.dispatcher.push(&mut self.deliveries);
+        if self.over {
+            core.dispatcher.end();
+        }
+    }
+
+    pub(super) fn backlog(&self) -> usize {
+        let unwritten = self.websocket.as_ref().map_or(0, WebSocketLeg::unwritten);
+        self.manager.backlog() + unwritten
+    }
+
+    /// Whether the driver sleeps longer than it should.
+    pub(super) fn must_wake_driver(&self) -> bool {
+        let Some(asleep_until) = self.asleep_until else {
+            return false;
+        };
+        match (self.manager.poll_timeout(), asleep_until) {
+            (Some(due), Some(until)) => due < until,
+            (Some(_), None) => true,
+            (None, _) => false,
+        }
+    }
+
+    /// Whether a caller was given its outcome while the driver slept: it may be the driver itself.
+    pub(super) fn has_told_caller(&mut self) -> bool {
+        mem::take(&mut self.told_caller)
+    }
+
+    pub(super) fn has_websocket(&self) -> bool {
+        self.websocket.is_some()
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.over
+    }
+
+    fn perform(&mut self, effect: Effect<Waiter>, core: &Core<P>, now: Instant) {
+        match effect {
+            Effect::Event {
+                namespace,
+                name,
+                args,
+                id,
+            } => self.deliver(namespace, name, args, id, core),
+            Effect::Outcome(waiter, outcome) => self.outcome(waiter, outcome),
+            Effect::Io(io) => self.io(io, core, now),
+            Effect::Status(id, status) => self.status(id, status),
+            Effect::Joined(id, outcome) => {
+                if let Some(space) = self.find(id) {
+                    space.tell_joiners(&outcome);
+                }
+            }
+            Effect::Tolerated(name, detail) => {
+                tracing::debug!(tolerance = name, %detail, "something odd was let pass");
+            }
+            Effect::Prepare => self.prepare(core, now),
+            Effect::Ended => self.end(core),
+        }
+    }
+
+    fn io(&mut self, io: Io, core: &Core<P>, now: Instant) {
+        let written = match io {
+            Io::Request(request) => {
+                self.request(request, core);
+                Ok(())
+            }
+            Io::CancelRequest(id) => {
+                self.cancel(id, core);
+                Ok(())
+            }
+            Io::OpenWebSocket(target) => {
+                self.open_websocket(target);
+                Ok(())
+            }
+            Io::SendText(text) => self.send(text_message(text)),
+            Io::SendBinary(bytes) => self.send(Message::Binary(bytes)),
+            Io::CloseWebSocket => self.websocket.as_mut().map_or(Ok(()), WebSocketLeg::close),
+            Io::DropWebSocket => {
+                self.drop_websocket();
+                Ok(())
+            }
+        };
+        if let Err(error) = written {
+            self.write_failed(error, now);
+        }
+    }
+
+    // --- WebSocket ----------------------------------------------------------------------------------------------
+
+    fn open_websocket(&mut self, target: String) {
+        let Some(route) = self.route.clone() else {
+            return; // sessions start with a route
+        };
+        let request = WebSocketRequest {
+            route,
+            shown: self.options.target.shown(),
+            authority: self.options.target.authority.clone(),
+            target,
+            headers: self.options.headers.clone(),
+            max_message: self.options.limits.message_bytes,
+        };
+        self.tokens += 1;
+        self.readable = false;
+        match WebSocketLeg::start(request, &self.registry, Token(self.tokens)) {
+            Ok(leg) => self.websocket = Some(leg),
+            Err(error) => self.failures.push_back(Input::WebSocketFailed(error)),
+        }
+    }
+
+    fn send(&mut self, message: Message) -> Result<()> {
+        match &mut self.websocket {
+            Some(websocket) => websocket.send(message),
+            None => Ok(()), // its end was fed to the session, which will know
+        }
+    }
+
+    // --- HTTP ---------------------------------------------------------------------------------------------------
+
+    fn request(&mut self, request: Request, core: &Core<P>) {
+        let id = request.id;
+        let lane = match request.method {
+            Method::Get => self.get.take(),
+            Method::Post => self.post.take(),
+        };
+        let lane = match lane {
+            Some((_, lane)) => Ok(lane),
+            None => self.start_lane(request.method, core),
+        };
+        match lane {
+            Ok(lane) => {
+                let method = request.method;
+                lane.request(request);
+                match method {
+                    Method::Get => self.get = Some((id, lane)),
+                    Method::Post => self.post = Some((id, lane)),
+                }
+            }
+            Err(error) => {
+                let error = Error::transport("starting a thread for HTTP", error);
+                self.failures.push_back(Input::HttpFailed { id, error });
+            }
+        }
+    }
+
+    fn start_lane(&self, method: Method, core: &Core<P>) -> std::io::Result<Lane> {
+        let name = match method {
+            Method::Get => "sio-get",
+            Method::Post => "sio-post",
+        };
+        let Some(route) = self.route.clone() else {
+            return Err(std::io::ErrorKind::NotConnected.into());
+        };
+        let config = HttpConfig {
+            route,
+            origin: self.options.target.shown(),
+            headers: self.options.headers.clone(),
+            max_body: self.options.limits.message_bytes,
+        };
+        Lane::start(name, config, core.answerer())
+    }
+
+    /// A session cancels requests only when it ends, so their lanes end too.
+    fn cancel(&mut self, id: RequestId, core: &Core<P>) {
+        for lane in [&mut self.get, &mut self.post] {
+            if let Some((_, lane)) = lane.take_if(|(current, _)| *current == id)
+                && let Some(thread) = lane.end()
+            {
+                core.keep(thread);
+            }
+        }
+    }
+
+    fn end_lanes(&mut self, core: &Core<P>) {
+        for (_, lane) in [self.get.take(), self.post.take()].into_iter().flatten() {
+            if let Some(thread) = lane.end() {
+                core.keep(thread);
+            }
+        }
+    }
+
+    // --- the program --------------------------------------------------------------------------------------------
+
+    fn deliver(
+        &mut self,
+        id: NamespaceId,
+        name: ByteString,
+        args: Args,
+        ack: Option<AckId>,
+        core: &Core<P>,
+    ) {
+        let Some(space) = self.find(id).map(Arc::clone) else {
+            return;
+        };
+        let ack = ack.map_or(Ack::unwanted(), |ack| {
+            Ack::wanted(
+                space.name.clone(),
+                ack,
+                self.manager.epoch(),
+                core.replier(),
+            )
+        });
+        let event = Event::new(space.name.clone(), name, args, ack);
+        let received = space.receive(&event);
+        if space.has_handlers() {
+            self.deliveries.push(Delivery::Event(space, event));
+        } else if !received {
+            tracing::debug!(namespace = %space.name, event = event.name(), "nobody listens");
+        }
+    }
+
+    fn outcome(&mut self, waiter: Waiter, outcome: Result<Args>) {
+        match waiter {
+            Waiter::Caller(slot) => {
+                slot.set(outcome);
+                self.told_caller |= self.asleep_until.is_some();
+            }
+            Waiter::Callback(then) => self.deliveries.push(Delivery::Callback(then, outcome)),
+        }
+    }
+
+    fn status(&mut self, id: NamespaceId, status: Status) {
+        let Some(space) = self.find(id).map(Arc::clone) else {
+            return;
+        };
+        match &status {
+            Status::Connected => {
+                tracing::debug!(namespace = %space.name, "connected");
+                space.set_connected(true);
+            }
+            Status::Disconnected(reason) => {
+                tracing::debug!(namespace = %space.name, %reason, "disconnected");
+                space.set_connected(false);
+                space.close_receivers();
+            }
+            Status::UpgradeFailed(error) => {
+                tracing::info!(error = %error.chain(), "the upgrade failed; staying on polling");
+            }
+            Status::Upgraded => tracing::debug!("upgraded to WebSocket"),
+            _ => {}
+        }
+        if space.has_handlers() {
+            self.deliveries.push(Delivery::Status(space, status));
+        }
+    }
+
+    // --- beginning and end --------------------------------------------------------------------------------------
+
+    fn prepare(&mut self, core: &Core<P>, now: Instant) {
+        let attempt = self.manager.epoch();
+        let target = &self.options.target;
+        if let Ok(address) = target.host.parse::<IpAddr>() {
+            let found = vec![SocketAddr::new(address, target.port)];
+            self.resolved(attempt, Ok(found), now);
+        } else if let Err(error) = core.resolve(attempt) {
+            self.resolved(attempt, Err(error), now);
+        }
+    }
+
+    fn session_config(&self) -> SessionConfig<P::Options> {
+        let options = &*self.options;
+        SessionConfig {
+            path: options.path.clone(),
+            query: options.query.clone(),
+            transports: options.transports.clone(),
+            upgrade: options.upgrade,
+            timestamps: options.timestamps,
+            nonce: nonce(),
+            upgrade_timeout: options.upgrade_timeout,
+            close_timeout: options.close_timeout,
+            limits: options.limits.clone(),
+            options: options.protocol.clone(),
+        }
+    }
+
+    fn end(&mut self, core: &Core<P>) {
+        self.over = true;
+        self.drop_websocket();
+        self.end_lanes(core);
+        for (_, space) in mem::take(&mut self.spaces) {
+            space.set_connected(false);
+            space.close_receivers();
+            self.spaces.push((space.id, space));
+        }
+    }
+
+    fn find(&self, id: NamespaceId) -> Option<&Arc<Space>> {
+        self.spaces
+            .iter()
+            .find(|(other, _)| *other == id)
+            .map(|(_, space)| space)
+    }
+}
+
+/// Differs between sessions, of this process and of others: it only has to keep caches from answering.
+fn nonce() -> u64 {
+    static SESSIONS: AtomicU64 = AtomicU64::new(0);
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let millis = since.map_or(0, |since| since.as_millis()) as u64;
+    // Sessions that start in one millisecond differ, and leave room for the requests of each.
+    (millis << 20) | (SESSIONS.fetch_add(1, Ordering::Relaxed) & 0xf) << 16
+}

@@ -1,0 +1,476 @@
+//! HTTP by ureq, over streams of our own dialler.
+//!
+//! Each of a polling session's two requests, the long GET and the POST, has a [`Lane`]: a thread that blocks in it, and
+//! an agent of its own, so that ending one lane leaves the other alone. Deadlines are the session's business: nothing
+//! here times out, and ending the lane ends what blocks.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use bytestring::ByteString;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use sio_core::Error;
+use sio_core::session::{Input, Method, Request, Response};
+use ureq::config::{AutoHeaderValue, Config};
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
+};
+
+use crate::dialler::{Cancel, Route, dial_blocking};
+use crate::stream::{Blocking, Stream};
+use crate::sync::lock;
+
+/// Node closes idle connections after 5 s; one that is older is not tried again.
+const IDLE: Duration = Duration::from_secs(4);
+
+/// Enough for the head of an answer; bodies are read in pieces of this size.
+const BUFFER: usize = 16 << 10;
+
+/// What all requests of a session have in common.
+#[derive(Debug, Clone)]
+pub(crate) struct HttpConfig {
+    pub(crate) route: Route,
+    /// Scheme and authority, for example `http://localhost:3000`.
+    pub(crate) origin: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) max_body: usize,
+}
+
+/// A thread that makes one kind of request, one at a time.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    wake: Condvar,
+    cancel: Cancel,
+}
+
+struct State {
+    next: Option<Request>,
+    over: bool,
+}
+
+impl Lane {
+    /// Starts the thread. Each answer goes to `answer`, on that thread.
+    pub(crate) fn start(
+        name: &str,
+        config: HttpConfig,
+        answer: impl Fn(Input) + Send + 'static,
+    ) -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State {
+                next: None,
+                over: false,
+            }),
+            wake: Condvar::new(),
+            cancel: Cancel::default(),
+        });
+        let of_thread = Arc::clone(&shared);
+        let run = move || {
+            let client = Client::new(config, &of_thread);
+            while let Some(request) = of_thread.next() {
+                let input = client.execute(&request);
+                if of_thread.cancel.is_cancelled() {
+                    break;
+                }
+                answer(input);
+            }
+        };
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(run)?;
+        Ok(Self {
+            shared,
+            thread: Some(thread),
+        })
+    }
+
+    /// Makes this request. The session has at most one of a kind out.
+    pub(crate) fn request(&self, request: Request) {
+        lock(&self.shared.state).next = Some(request);
+        self.shared.wake.notify_one();
+    }
+
+    /// Ends the lane, and at once what it waits for. The thread ends by itself and may be joined.
+    pub(crate) fn end(mut self) -> Option<JoinHandle<()>> {
+        self.shared.end();
+        self.thread.take()
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.shared.end();
+    }
+}
+
+impl Shared {
+    fn next(&self) -> Option<Request> {
+        let mut state = lock(&self.state);
+        loop {
+            if state.over {
+                return None;
+            }
+            if let Some(request) = state.next.take() {
+                return Some(request);
+            }
+            state = self
+                .wake
+                .wait(state)
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+    }
+
+    fn end(&self) {
+        lock(&self.state).over = true;
+        self.wake.notify_one();
+        self.cancel.cancel();
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shared")
+    }
+}
+
+/// An agent and what it needs.
+struct Client {
+    agent: ureq::Agent,
+    config: HttpConfig,
+}
+
+impl Client {
+    fn new(config: HttpConfig, shared: &Arc<Shared>) -> Self {
+        let settings = Config::builder()
+            // Redirects and errors are answers like any other: the session knows what they mean.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .http_status_as_error(false)
+            .proxy(None)
+            .user_agent(AutoHeaderValue::None)
+            .max_idle_age(IDLE)
+            .max_idle_connections(1)
+            .input_buffer_size(BUFFER)
+            .output_buffer_size(BUFFER)
+            .build();
+        let dialler = Dialler {
+            route: config.route.clone(),
+            shared: Arc::clone(shared),
+        };
+        let addresses = Addresses(config.route.clone());
+        Self {
+            agent: ureq::Agent::with_parts(settings, dialler, addresses),
+            config,
+        }
+    }
+
+    fn execute(&self, request: &Request) -> Input {
+        let id = request.id;
+        match self.exchange(request) {
+            Ok(response) => Input::HttpResponse { id, response },
+            Err(error) => Input::HttpFailed {
+                id,
+                error: self.explain(request.method, error),
+            },
+        }
+    }
+
+    fn exchange(&self, request: &Request) -> Result<Response, ureq::Error> {
+        let uri = format!("{}{}", self.config.origin, request.target);
+        let mut builder = http::Request::builder().uri(uri);
+        if let Some(headers) = builder.headers_mut() {
+            *headers = self.config.headers.clone();
+            headers
+                .entry(header::ACCEPT)
+                .or_insert(HeaderValue::from_static("*/*"));
+            if let Some(content_type) = request.content_type {
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+            }
+        }
+        let mut response = match request.method {
+            Method::Get => self
+                .agent
+                .run(builder.method(http::Method::GET).body(())?)?,
+            Method::Post => {
+                let request = builder.method(http::Method::POST).body(&request.body[..])?;
+                self.agent.run(request)?
+            }
+        };
+        if let Some(coding) = response.headers().get(header::CONTENT_ENCODING)
+            && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
+        {
+            let coding = String::from_utf8_lossy(coding.as_bytes()).into_owned();
+            return Err(ureq::Error::Other(Box::new(UnknownCoding(coding))));
+        }
+        // One more than allowed tells a body of exactly the limit from one beyond it.
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(self.config.max_body as u64)
+            .read_to_vec()?;
+        Ok(Response {
+            status: response.status().as_u16(),
+            content_type: text(response.headers(), &header::CONTENT_TYPE),
+            location: text(response.headers(), &header::LOCATION),
+            body: body.into(),
+        })
+    }
+
+    fn explain(&self, method: Method, error: ureq::Error) -> Error {
+        let what = match method {
+            Method::Get => "GET",
+            Method::Post => "POST",
+        };
+        let context = format!("{what} {}", self.config.origin);
+        match error {
+            ureq::Error::Other(error) => match error.downcast::<Error>() {
+                Ok(own) => *own,
+                Err(other) => Error::Transport {
+                    context: context.into(),
+                    source: Arc::from(other),
+                },
+            },
+            ureq::Error::BodyExceedsLimit(limit) => {
+                let limit = BodyTooLarge(limit);
+                Error::protocol(context, limit)
+            }
+            ureq::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Error::transport(context, ClosedWithoutAnswer)
+            }
+            ureq::Error::Io(error) => Error::transport(context, error),
+            error => Error::transport(context, error),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the answer's body is larger than the limit of {0} bytes (Limits::message_bytes)")]
+struct BodyTooLarge(u64);
+
+#[derive(Debug, thiserror::Error)]
+#[error("the answer has the content coding {0:?}, which was not asked for")]
+struct UnknownCoding(String);
+
+/// What a peer means that closes a connection instead of answering.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection was closed without an answer")]
+pub(crate) struct ClosedWithoutAnswer;
+
+/// A header's value as text.
+pub(crate) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<ByteString> {
+    let value = headers.get(name)?.as_bytes();
+    Some(String::from_utf8_lossy(value).into_owned().into())
+}
+
+/// ureq asks for addresses before it connects; they are known already.
+#[derive(Debug)]
+struct Addresses(Route);
+
+impl Resolver for Addresses {
+    fn resolve(
+        &self,
+        _: &http::Uri,
+        _: &Config,
+        _: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let mut addresses = self.empty();
+        // Only asked whether it is empty: the dialler has the whole list.
+        match self.0.addresses.first() {
+            Some(&address) => addresses.push(address),
+            None => return Err(ureq::Error::HostNotFound),
+        }
+        Ok(addresses)
+    }
+}
+
+/// Our dialler as ureq calls it.
+#[derive(Debug)]
+struct Dialler {
+    route: Route,
+    shared: Arc<Shared>,
+}
+
+impl Connector<()> for Dialler {
+    type Out = HttpStream;
+
+    fn connect(
+        &self,
+        _: &ConnectionDetails<'_>,
+        _: Option<()>,
+    ) -> Result<Option<HttpStream>, ureq::Error> {
+        let stream = dial_blocking(self.route.clone(), &self.shared.cancel)
+            .map_err(|error| ureq::Error::Other(Box::new(error)))?;
+        Ok(Some(HttpStream {
+            stream,
+            buffers: LazyBuffers::new(BUFFER, BUFFER),
+            is_tls: self.route.tls.is_some(),
+        }))
+    }
+}
+
+/// One of our streams as ureq reads and writes it.
+#[derive(Debug)]
+struct HttpStream {
+    stream: Stream<Blocking>,
+    buffers: LazyBuffers,
+    is_tls: bool,
+}
+
+impl Transport for HttpStream {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
+        let output = &self.buffers.output()[..amount];
+        self.stream.write_all(output)?;
+        self.stream.flush()?;
+        Ok(())
+    }
+
+    fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {
+        let buffer = self.buffers.input_append_buf();
+        let count = loop {
+            match self.stream.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => break result?,
+            }
+        };
+        self.buffers.input_appended(count);
+        Ok(count > 0)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.stream.socket().is_idle()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.is_tls
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+    use std::sync::mpsc;
+
+    use bytes::Bytes;
+    use sio_core::session::RequestId;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    fn lane(address: SocketAddr) -> (Lane, mpsc::Receiver<Input>) {
+        let config = HttpConfig {
+            route: Route {
+                addresses: [address].into(),
+                host: "localhost".to_owned(),
+                tls: None,
+            },
+            origin: format!("http://{address}"),
+            headers: HeaderMap::new(),
+            max_body: 4,
+        };
+        let (answers, received) = mpsc::channel();
+        let lane = Lane::start("test", config, move |input| {
+            let _ = answers.send(input);
+        });
+        (lane.unwrap(), received)
+    }
+
+    fn get(id: u32) -> Request {
+        Request {
+            id: RequestId(id),
+            method: Method::Get,
+            target: "/socket.io/?EIO=3".to_owned(),
+            content_type: None,
+            body: Bytes::new(),
+        }
+    }
+
+    /// Reads one request's head, and answers.
+    fn answer(peer: &mut std::net::TcpStream, text: &str) -> String {
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") {
+            peer.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        peer.write_all(text.as_bytes()).unwrap();
+        String::from_utf8(head).unwrap()
+    }
+
+    #[test]
+    fn ending_a_lane_ends_what_it_waits_for_at_once() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let (lane, answers) = lane(listener.local_addr().unwrap());
+        lane.request(get(0));
+        let (mut silent, _) = listener.accept().unwrap();
+        answer(&mut silent, ""); // the request is out, and stays unanswered
+        let thread = lane.end().expect("a thread");
+        thread.join().unwrap();
+        let nothing = answers.recv_timeout(PATIENCE);
+        assert_eq!(nothing.unwrap_err(), mpsc::RecvTimeoutError::Disconnected);
+    }
+
+    #[test]
+    fn a_connection_is_used_again_and_a_closed_one_is_not() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let (lane, answers) = lane(listener.local_addr().unwrap());
+        let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+        let wait = || match answers.recv_timeout(PATIENCE).expect("an answer") {
+            Input::HttpResponse { response, .. } => (response.status, response.body),
+            other => panic!("{other:?}"),
+        };
+        lane.request(get(0));
+        let (mut peer, _) = listener.accept().unwrap();
+        let head = answer(&mut peer, ok);
+        assert!(
+            head.starts_with("GET /socket.io/?EIO=3 HTTP/1.1\r\n"),
+            "{head}"
+        );
+        assert_eq!(wait(), (200, Bytes::from("ok")));
+        lane.request(get(1));
+        answer(&mut peer, ok); // on the same connection
+        assert_eq!(wait(), (200, Bytes::from("ok")));
+        drop(peer);
+        lane.request(get(2));
+        let (mut peer, _) = listener.accept().unwrap();
+        answer(&mut peer, ok);
+        assert_eq!(wait(), (200, Bytes::from("ok")));
+    }
+
+    #[test]
+    fn a_body_beyond_the_limit_is_an_error_that_names_it() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let (lane, answers) = lane(listener.local_addr().unwrap());
+        for (body, fits) in [("1234", true), ("12345", false)] {
+            lane.request(get(0));
+            let (mut peer, _) = listener.accept().unwrap();
+            let length = body.len();
+            let text = format!(
+                "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+            );
+            answer(&mut peer, &text);
+            match answers.recv_timeout(PATIENCE).expect("an answer") {
+                Input::HttpResponse { .. } => assert!(fits),
+                Input::HttpFailed { error, .. } => {
+                    assert!(
+                        !fits && error.chain().contains("Limits::message_bytes"),
+                        "{}",
+                        error.chain()
+                    );
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}

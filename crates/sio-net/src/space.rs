@@ -1,0 +1,208 @@
+//! What one namespace's handles share: its handlers and receivers.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use bytestring::ByteString;
+use sio_core::Event;
+use sio_core::event::{EventSource, Events, NextError};
+use sio_core::handler::{Handler, HandlerId, Handlers, Registry, Removal, Trigger};
+use sio_core::manager::NamespaceId;
+
+use crate::sync::{Slot, lock};
+
+/// A place for the outcome of connecting or joining.
+pub(crate) type Joiner = Slot<sio_core::Result<()>>;
+
+/// A namespace of one client, as the shell knows it.
+pub(crate) struct Space {
+    pub(crate) id: NamespaceId,
+    pub(crate) name: ByteString,
+    /// Never held while a handler runs.
+    registry: Mutex<Registry>,
+    has_handlers: AtomicBool,
+    receivers: Mutex<Vec<Weak<Queue>>>,
+    receiver_count: AtomicUsize,
+    /// Whether an emit can leave at once; what the manager knows, readable without its lock.
+    connected: AtomicBool,
+    /// Whoever waits for the outcome of connecting or joining.
+    joiners: Mutex<Vec<Arc<Joiner>>>,
+}
+
+impl Space {
+    pub(crate) fn new(id: NamespaceId, name: ByteString) -> Self {
+        Self {
+            id,
+            name,
+            registry: Mutex::default(),
+            has_handlers: AtomicBool::new(false),
+            receivers: Mutex::default(),
+            receiver_count: AtomicUsize::new(0),
+            connected: AtomicBool::new(false),
+            joiners: Mutex::default(),
+        }
+    }
+
+    // --- handlers -----------------------------------------------------------------------------------------------
+
+    /// Takes over handlers that were registered before there was a connection.
+    pub(crate) fn adopt(&self, handlers: Handlers) {
+        let mut registry = lock(&self.registry);
+        registry.append(handlers.into_registry());
+        self.has_handlers
+            .store(!registry.is_empty(), Ordering::Release);
+    }
+
+    pub(crate) fn add(&self, trigger: Trigger, once: bool, handler: Handler) -> HandlerId {
+        let id = lock(&self.registry).add(trigger, once, handler);
+        self.has_handlers.store(true, Ordering::Release);
+        id
+    }
+
+    pub(crate) fn remove(&self, which: &Removal) -> usize {
+        let mut registry = lock(&self.registry);
+        let count = registry.remove(which);
+        self.has_handlers
+            .store(!registry.is_empty(), Ordering::Release);
+        count
+    }
+
+    pub(crate) fn has_handlers(&self) -> bool {
+        self.has_handlers.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn with_registry<R>(&self, use_it: impl FnOnce(&mut Registry) -> R) -> R {
+        use_it(&mut lock(&self.registry))
+    }
+
+    // --- receivers ----------------------------------------------------------------------------------------------
+
+    /// A receiver of the events from now on.
+    pub(crate) fn receiver(&self) -> Events {
+        let queue = Arc::new(Queue::default());
+        self.add_receiver(&queue);
+        Events::new(Box::new(Receiver(queue)))
+    }
+
+    pub(crate) fn add_receiver(&self, queue: &Arc<Queue>) {
+        let mut receivers = lock(&self.receivers);
+        receivers.retain(|receiver| receiver.strong_count() > 0);
+        receivers.push(Arc::downgrade(queue));
+        self.receiver_count
+            .store(receivers.len(), Ordering::Release);
+    }
+
+    /// Gives an event to every receiver; returns whether there was one.
+    pub(crate) fn receive(&self, event: &Event) -> bool {
+        if self.receiver_count.load(Ordering::Acquire) == 0 {
+            return false;
+        }
+        let mut received = false;
+        for queue in lock(&self.receivers).iter().filter_map(Weak::upgrade) {
+            queue.push(event.clone());
+            received = true;
+        }
+        received
+    }
+
+    /// No event will come any more.
+    pub(crate) fn close_receivers(&self) {
+        self.receiver_count.store(0, Ordering::Release);
+        for queue in lock(&self.receivers)
+            .drain(..)
+            .filter_map(|queue| queue.upgrade())
+        {
+            queue.close();
+        }
+    }
+
+    // --- state --------------------------------------------------------------------------------------------------
+
+    pub(crate) fn is_connected(&self) -> bool {
+        self.connected.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_connected(&self, connected: bool) {
+        self.connected.store(connected, Ordering::Release);
+    }
+
+    pub(crate) fn add_joiner(&self, slot: &Arc<Joiner>) {
+        lock(&self.joiners).push(Arc::clone(slot));
+    }
+
+    pub(crate) fn tell_joiners(&self, outcome: &sio_core::Result<()>) {
+        for slot in lock(&self.joiners).drain(..) {
+            slot.set(outcome.clone());
+        }
+    }
+}
+
+impl fmt::Debug for Space {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Space")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Events on their way to a receiver.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    state: Mutex<QueueState>,
+    came: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct QueueState {
+    events: VecDeque<Event>,
+    closed: bool,
+}
+
+impl Queue {
+    fn push(&self, event: Event) {
+        lock(&self.state).events.push_back(event);
+        self.came.notify_one();
+    }
+
+    fn close(&self) {
+        lock(&self.state).closed = true;
+        self.came.notify_all();
+    }
+}
+
+/// The receiving end.
+pub(crate) struct Receiver(pub(crate) Arc<Queue>);
+
+impl EventSource for Receiver {
+    fn next(&mut self, limit: Option<Duration>) -> Result<Event, NextError> {
+        // A limit beyond what the clock can say is none.
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        let mut state = lock(&self.0.state);
+        loop {
+            if let Some(event) = state.events.pop_front() {
+                return Ok(event);
+            }
+            if state.closed {
+                return Err(NextError::Closed);
+            }
+            state = match deadline {
+                None => self
+                    .0
+                    .came
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return Err(NextError::Empty);
+                    }
+                    let waited = self.0.came.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+}

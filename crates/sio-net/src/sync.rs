@@ -1,0 +1,63 @@
+//! Small pieces of synchronisation.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
+use std::time::Instant;
+
+/// Locks; a lock that a panic left behind is taken as it is, since no user code ever runs under one.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A place for one value, for which the thread that made it waits.
+#[derive(Debug)]
+pub(crate) struct Slot<T> {
+    value: Mutex<Option<T>>,
+    waiter: Thread,
+}
+
+impl<T> Slot<T> {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            value: Mutex::new(None),
+            waiter: thread::current(),
+        })
+    }
+
+    /// Puts the value in and wakes the waiter.
+    pub(crate) fn set(&self, value: T) {
+        *lock(&self.value) = Some(value);
+        self.waiter.unpark();
+    }
+
+    pub(crate) fn take(&self) -> Option<T> {
+        lock(&self.value).take()
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        lock(&self.value).is_some()
+    }
+
+    /// Wakes the waiter to look around.
+    pub(crate) fn nudge(&self) {
+        self.waiter.unpark();
+    }
+
+    /// Waits to be woken, until `deadline` at most.
+    pub(crate) fn park(&self, deadline: Instant) {
+        if let Some(left) = deadline.checked_duration_since(Instant::now()) {
+            thread::park_timeout(left);
+        }
+    }
+
+    /// Waits for the value, or until `deadline`.
+    pub(crate) fn wait(&self, deadline: Instant) -> Option<T> {
+        loop {
+            if let Some(value) = self.take() {
+                return Some(value);
+            }
+            let left = deadline.checked_duration_since(Instant::now())?;
+            thread::park_timeout(left);
+        }
+    }
+}

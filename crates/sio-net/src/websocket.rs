@@ -1,0 +1,470 @@
+//! The WebSocket leg: dialled, shaken hands and read without blocking, by tungstenite.
+
+use std::io::{self, Read, Write};
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use http::{HeaderMap, HeaderValue, header};
+use mio::net::TcpStream;
+use mio::{Registry, Token};
+use sio_core::Error;
+use sio_core::session::{Input, Response};
+use tungstenite::error::ProtocolError;
+use tungstenite::handshake::MidHandshake;
+use tungstenite::handshake::client::generate_key;
+use tungstenite::protocol::WebSocketConfig;
+use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::{ClientHandshake, HandshakeError, Message, Utf8Bytes, WebSocket};
+
+use crate::dialler::{Dial, Route, Step};
+use crate::http::{ClosedWithoutAnswer, text};
+use crate::stream::Stream;
+
+/// The buffer to read into. tungstenite would take 128 KiB for every connection.
+const READ_BUFFER: usize = 4 << 10;
+
+/// How much is gathered before it is written, unless a burst ends first.
+const WRITE_BUFFER: usize = 64 << 10;
+
+/// How much is read at once. What brings no message (pings, empty fragments) could keep the reader busy for ever.
+const READ_AT_ONCE: usize = 256 << 10;
+
+/// What a WebSocket connection is made with.
+#[derive(Debug, Clone)]
+pub(crate) struct WebSocketRequest {
+    pub(crate) route: Route,
+    /// The server, for errors.
+    pub(crate) shown: String,
+    pub(crate) authority: String,
+    /// Path and query.
+    pub(crate) target: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) max_message: usize,
+}
+
+/// A WebSocket in one of its stages.
+#[derive(Debug)]
+pub(crate) struct WebSocketLeg {
+    request: WebSocketRequest,
+    token: Token,
+    stage: Stage,
+    /// Bytes handed to tungstenite since everything was last written out.
+    unwritten: usize,
+}
+
+type Socket = Watched<Stream<TcpStream>>;
+
+#[derive(Debug)]
+enum Stage {
+    Dialling(Dial),
+    Handshaking(Box<MidHandshake<ClientHandshake<Socket>>>),
+    Open(Box<WebSocket<Socket>>),
+    Over,
+}
+
+/// What came of reading.
+pub(crate) enum Progress {
+    /// This.
+    Input(Input),
+    /// Nothing yet, though this many bytes were read; there may be more.
+    Paused(usize),
+    /// Nothing more for now.
+    Blocked,
+}
+
+impl WebSocketLeg {
+    /// Starts connecting.
+    pub(crate) fn start(
+        request: WebSocketRequest,
+        registry: &Registry,
+        token: Token,
+    ) -> Result<Self, Error> {
+        let dial = Dial::start(request.route.clone(), registry, token)?;
+        Ok(Self {
+            request,
+            token,
+            stage: Stage::Dialling(dial),
+            unwritten: 0,
+        })
+    }
+
+    pub(crate) fn token(&self) -> Token {
+        self.token
+    }
+
+    /// Bytes given to [`send`](Self::send) that the peer has not taken.
+    pub(crate) fn unwritten(&self) -> usize {
+        self.unwritten
+    }
+
+    /// Goes on connecting, or reads one message.
+    pub(crate) fn advance(&mut self, registry: &Registry) -> Progress {
+        loop {
+            match std::mem::replace(&mut self.stage, Stage::Over) {
+                Stage::Dialling(mut dial) => match dial.step(registry, self.token) {
+                    Ok(Step::Wait) => {
+                        self.stage = Stage::Dialling(dial);
+                        return Progress::Blocked;
+                    }
+                    Ok(Step::Done(stream)) => match self.start_handshake(stream) {
+                        Ok(handshake) => self.stage = Stage::Handshaking(Box::new(handshake)),
+                        Err(error) => return Progress::Input(Input::WebSocketFailed(error)),
+                    },
+                    Err(error) => return Progress::Input(Input::WebSocketFailed(error)),
+                },
+                Stage::Handshaking(handshake) => match handshake.handshake() {
+                    Ok((socket, _response)) => {
+                        self.stage = Stage::Open(Box::new(socket));
+                        return Progress::Input(Input::WebSocketOpened);
+                    }
+                    Err(HandshakeError::Interrupted(handshake)) => {
+                        self.stage = Stage::Handshaking(Box::new(handshake));
+                        return Progress::Blocked;
+                    }
+                    Err(HandshakeError::Failure(error)) => {
+                        return Progress::Input(self.handshake_failed(error));
+                    }
+                },
+                Stage::Open(mut socket) => {
+                    socket.get_mut().left = READ_AT_ONCE;
+                    return match read(&mut socket) {
+                        Ok(Progress::Input(input)) => {
+                            if !matches!(input, Input::WebSocketClosed { .. }) {
+                                self.stage = Stage::Open(socket);
+                            }
+                            Progress::Input(input)
+                        }
+                        Ok(progress) => {
+                            self.stage = Stage::Open(socket);
+                            progress
+                        }
+                        Err(error) => {
+                            let error = self.read_error(&socket, error);
+                            Progress::Input(Input::WebSocketFailed(error))
+                        }
+                    };
+                }
+                Stage::Over => return Progress::Blocked,
+            }
+        }
+    }
+
+    /// Hands a message over; it leaves with the next [`flush`](Self::flush), or before.
+    pub(crate) fn send(&mut self, message: Message) -> Result<(), Error> {
+        let Stage::Open(socket) = &mut self.stage else {
+            return Ok(());
+        };
+        self.unwritten += message.len();
+        match socket.write(message) {
+            Ok(()) => Ok(()),
+            Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                Ok(())
+            }
+            Err(error) => Err(self.write_error(error)),
+        }
+    }
+
+    /// Writes what was handed over, as far as the peer takes it.
+    pub(crate) fn flush(&mut self) -> Result<(), Error> {
+        let Stage::Open(socket) = &mut self.stage else {
+            return Ok(());
+        };
+        match socket.flush() {
+            Ok(()) => {
+                self.unwritten = 0;
+                Ok(())
+            }
+            Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                Ok(())
+            }
+            Err(tungstenite::Error::ConnectionClosed) => Ok(()), // reading reports it
+            Err(error) => Err(self.write_error(error)),
+        }
+    }
+
+    /// Starts the closing handshake; what was handed over leaves first.
+    pub(crate) fn close(&mut self) -> Result<(), Error> {
+        let Stage::Open(socket) = &mut self.stage else {
+            return Ok(());
+        };
+        let frame = tungstenite::protocol::CloseFrame {
+            code: CloseCode::Normal,
+            reason: Utf8Bytes::from_static(""),
+        };
+        match socket.close(Some(frame)) {
+            Ok(()) | Err(tungstenite::Error::ConnectionClosed) => Ok(()),
+            Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                Ok(())
+            }
+            Err(error) => Err(self.write_error(error)),
+        }
+    }
+
+    fn start_handshake(
+        &self,
+        stream: Stream<TcpStream>,
+    ) -> Result<MidHandshake<ClientHandshake<Socket>>, Error> {
+        let request = self
+            .upgrade_request()
+            .map_err(|error| Error::transport(self.context(), error))?;
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(WRITE_BUFFER)
+            .max_message_size(Some(self.request.max_message))
+            .max_frame_size(Some(self.request.max_message));
+        ClientHandshake::start(Watched::new(stream), request, Some(config))
+            .map_err(|error| Error::transport(self.context(), error))
+    }
+
+    fn upgrade_request(&self) -> Result<http::Request<()>, http::Error> {
+        let scheme = if self.request.route.tls.is_some() {
+            "wss"
+        } else {
+            "ws"
+        };
+        let uri = format!(
+            "{scheme}://{}{}",
+            self.request.authority, self.request.target
+        );
+        let mut builder = http::Request::builder().uri(uri);
+        if let Some(headers) = builder.headers_mut() {
+            *headers = self.request.headers.clone();
+            headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(
+                header::SEC_WEBSOCKET_VERSION,
+                HeaderValue::from_static("13"),
+            );
+        }
+        builder
+            .header(header::HOST, &self.request.authority)
+            .header(header::SEC_WEBSOCKET_KEY, generate_key())
+            .body(())
+    }
+
+    fn context(&self) -> ByteString {
+        format!("the WebSocket to {}", self.request.shown).into()
+    }
+
+    /// What a handshake that failed means for the session.
+    fn handshake_failed(&self, error: tungstenite::Error) -> Input {
+        match error {
+            tungstenite::Error::Http(response) => Input::WebSocketRefused(refusal(*response)),
+            error => Input::WebSocketFailed(self.handshake_error(error)),
+        }
+    }
+
+    fn handshake_error(&self, error: tungstenite::Error) -> Error {
+        match error {
+            tungstenite::Error::Protocol(ProtocolError::HandshakeIncomplete) => {
+                Error::transport(self.context(), ClosedWithoutAnswer)
+            }
+            tungstenite::Error::Io(error) => Error::transport(self.context(), error),
+            error => self.broken(error),
+        }
+    }
+
+    /// The peer broke the WebSocket protocol. The library's own wrapping would say everything twice.
+    fn broken(&self, error: tungstenite::Error) -> Error {
+        match error {
+            tungstenite::Error::Protocol(ProtocolError::HttparseError(error)) => {
+                Error::protocol(self.context(), error)
+            }
+            tungstenite::Error::Protocol(error) => Error::protocol(self.context(), error),
+            tungstenite::Error::Capacity(error) => Error::protocol(self.context(), error),
+            tungstenite::Error::HttpFormat(error) => Error::protocol(self.context(), error),
+            error => Error::protocol(self.context(), error),
+        }
+    }
+
+    fn read_error(&self, socket: &WebSocket<Socket>, error: tungstenite::Error) -> Error {
+        match error {
+            tungstenite::Error::Io(error) => Error::transport(self.context(), error),
+            tungstenite::Error::Capacity(_) => {
+                Error::protocol(self.context(), MessageTooLarge(self.request.max_message))
+            }
+            error => match socket.get_ref().second_status_line() {
+                // 4.x without allowEIO3 answers 101, and then writes an HTTP error where frames should be.
+                Some(head) => Error::protocol(self.context(), HttpInsteadOfFrames(head)),
+                None => self.broken(error),
+            },
+        }
+    }
+
+    fn write_error(&self, error: tungstenite::Error) -> Error {
+        match error {
+            tungstenite::Error::Io(error) => Error::transport(self.context(), error),
+            error => self.broken(error),
+        }
+    }
+}
+
+fn read(socket: &mut WebSocket<Socket>) -> Result<Progress, tungstenite::Error> {
+    loop {
+        let input = match socket.read() {
+            Ok(Message::Text(text)) => Input::WebSocketText(byte_string(text)),
+            Ok(Message::Binary(bytes)) => Input::WebSocketBinary(bytes),
+            // Answered by tungstenite with the next read or flush.
+            Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => continue,
+            Ok(Message::Close(frame)) => {
+                // The answer leaves now or never: the server closes the stream behind it.
+                let _ = socket.flush();
+                let (code, text) = frame.map_or((None, ByteString::new()), |frame| {
+                    (Some(frame.code.into()), byte_string(frame.reason))
+                });
+                Input::WebSocketClosed { code, text }
+            }
+            Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Ok(match socket.get_ref().left {
+                    0 => Progress::Paused(READ_AT_ONCE),
+                    _ => Progress::Blocked,
+                });
+            }
+            // An answer too short for the frame that its first bytes announce ends like this, too.
+            Err(
+                error @ tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake),
+            ) if socket.get_ref().second_status_line().is_some() => {
+                return Err(error);
+            }
+            Err(tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake))
+            | Err(tungstenite::Error::ConnectionClosed) => Input::WebSocketClosed {
+                code: None,
+                text: ByteString::new(),
+            },
+            Err(error) => return Err(error),
+        };
+        socket.get_mut().forget();
+        return Ok(Progress::Input(input));
+    }
+}
+
+/// The answer that refused a WebSocket.
+fn refusal(response: http::Response<Option<Vec<u8>>>) -> Response {
+    let (head, body) = response.into_parts();
+    let body = body.unwrap_or_default();
+    let chunked = text(&head.headers, &header::TRANSFER_ENCODING)
+        .is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
+    Response {
+        status: head.status.as_u16(),
+        content_type: text(&head.headers, &header::CONTENT_TYPE),
+        location: text(&head.headers, &header::LOCATION),
+        body: if chunked {
+            without_chunks(&body)
+        } else {
+            body.into()
+        },
+    }
+}
+
+/// The data of a chunked body, as far as it has come.
+fn without_chunks(mut body: &[u8]) -> Bytes {
+    let mut data = Vec::with_capacity(body.len());
+    while let Ok(httparse::Status::Complete((start, size))) = httparse::parse_chunk_size(body) {
+        let rest = &body[start..];
+        let chunk = rest.len().min(usize::try_from(size).unwrap_or(usize::MAX));
+        data.extend_from_slice(&rest[..chunk]);
+        // Behind a chunk comes a line end.
+        body = rest.get(chunk + 2..).unwrap_or_default();
+        if size == 0 {
+            break;
+        }
+    }
+    data.into()
+}
+
+/// The same bytes; they are checked again, which for ASCII costs next to nothing.
+fn byte_string(text: Utf8Bytes) -> ByteString {
+    let bytes: Bytes = text.into();
+    ByteString::try_from(bytes).unwrap_or_default()
+}
+
+/// The other way.
+pub(crate) fn text_message(text: ByteString) -> Message {
+    Message::Text(Utf8Bytes::try_from(text.into_bytes()).unwrap_or_default())
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("a message is larger than the limit of {0} bytes (Limits::message_bytes)")]
+struct MessageTooLarge(usize);
+
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the server accepted the WebSocket and then wrote {0:?} where frames should be: it is Socket.IO 4 without \
+     allowEIO3, which this protocol version cannot talk to"
+)]
+struct HttpInsteadOfFrames(String);
+
+/// A stream that remembers how the peer began, to explain what cannot be read, and that takes breaks.
+#[derive(Debug)]
+pub(crate) struct Watched<S> {
+    stream: S,
+    /// The first bytes, the handshake's answer included, until the first message was read.
+    head: Option<Vec<u8>>,
+    /// How much may be read before it pretends that there is nothing more for now.
+    left: usize,
+}
+
+impl<S> Watched<S> {
+    /// Enough for the head of an answer and the first line behind it.
+    const HEAD: usize = 2048;
+
+    fn new(stream: S) -> Self {
+        Self {
+            stream,
+            head: Some(Vec::new()),
+            left: READ_AT_ONCE,
+        }
+    }
+
+    fn forget(&mut self) {
+        self.head = None;
+    }
+
+    /// The first line behind the handshake, if it is the status line of another HTTP answer.
+    fn second_status_line(&self) -> Option<String> {
+        let head = self.head.as_deref()?;
+        let end = head.windows(4).position(|bytes| bytes == b"\r\n\r\n")?;
+        let line = head[end + 4..].split(|&byte| byte == b'\r').next()?;
+        line.starts_with(b"HTTP/1.")
+            .then(|| String::from_utf8_lossy(line).into_owned())
+    }
+}
+
+impl<S: Read> Read for Watched<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let most = buffer.len().min(self.left);
+        let count = self.stream.read(&mut buffer[..most])?;
+        self.left -= count;
+        if let Some(head) = &mut self.head {
+            let room = Self::HEAD.saturating_sub(head.len()).min(count);
+            head.extend_from_slice(&buffer[..room]);
+        }
+        Ok(count)
+    }
+}
+
+impl<S: Write> Write for Watched<S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_body_of_a_refusal_is_read_out_of_its_chunks() {
+        assert_eq!(without_chunks(b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"), "abcde");
+        assert_eq!(without_chunks(b"5\r\nabc"), "abc", "the rest has not come");
+        assert_eq!(without_chunks(b"no chunks"), "");
+        assert_eq!(without_chunks(b""), "");
+    }
+}
