@@ -1,0 +1,44 @@
+//! Socket.IO client for servers of **1.x and 2.x** (Engine.IO 3), and of **3.1+ and 4.x with `allowEIO3`**.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use sio_v1::{Ack, Client};
+//!
+//! # fn main() -> sio_v1::Result<()> {
+//! let client = Client::builder("http://localhost:3000")
+//!     .on("news", |title: String| println!("{title}"))
+//!     .on("question", |_: String, ack: Ack| ack.send("42"))
+//!     .connect()?;
+//! client.emit("join", ("lobby", 7))?;
+//! let answer: String = client.call("ask", "why?", Duration::from_secs(5))?;
+//! println!("{answer}");
+//! client.close()
+//! # }
+//! ```
+
+mod decimal;
+pub mod engine;
+pub mod error;
+mod options;
+pub mod packet;
+pub mod session;
+pub mod tolerance;
+
+pub use options::Options;
+pub use session::Session;
+pub use sio_core::event::{Events, NextError};
+pub use sio_core::handler::{HandlerId, Handlers, IntoHandler};
+pub use sio_core::{
+    Ack, Args, Deadline, DisconnectReason, Error, Event, HttpError, Limits, Result, Socket,
+    SocketExt, Status, Transport, UsageError, Value,
+};
+pub use sio_net::{Roots, UpgradeMemory};
+
+/// A namespace of a connection to a 1.x or 2.x server. See [`sio_net::Client`] for its methods.
+pub type Client = sio_net::Client<Session>;
+/// A connection about to be made; see [`Client::builder`].
+pub type ClientBuilder = sio_net::ClientBuilder<Session>;
+/// A namespace about to be joined; see [`Client::namespace`].
+pub type NamespaceBuilder = sio_net::NamespaceBuilder<Session>;
+/// A handle that keeps no connection alive; see [`Client::downgrade`].
+pub type WeakClient = sio_net::WeakClient<Session>;

@@ -1,0 +1,752 @@
+//! One engine session, from the handshake to its end, as a state machine without I/O.
+//!
+//! ```text
+//!                        open packet                     3probe, poll and post done
+//!  PollingHandshake ───────────────► Polling ──────────────────────────────► WebSocket
+//!                                     │   ▲ └─ Upgrade: Opening → Probing → Pausing ─┐
+//!                                     │   └───────────── upgrade failed ─────────────┘
+//!  WebSocketHandshake ──── open packet ────────────────────────────────────► WebSocket
+//!
+//!  Polling ──── close ───► ClosingPolling ──── post answered ───► Closed
+//!  WebSocket ── close ───► ClosingWebSocket ── stream ended ────► Closed
+//!  any state ── broken, silent for too long, ended by the server ─► Closed
+//! ```
+//!
+//! The rules, and where they are: heartbeat in `heartbeat.rs`, the upgrade in `upgrade.rs`, what received packets mean
+//! in `inbound.rs`, URLs in `target.rs`. This file holds the states and moves between them.
+//!
+//! - One GET and at most one POST are out at any time; a GET is never cancelled while the session shall live.
+//! - Posts are always in binary framing, the one form every server version reads.
+//! - What the program sends waits while a post is out, or the upgrade pauses, and leaves in order.
+
+mod explain;
+mod heartbeat;
+mod inbound;
+mod target;
+mod upgrade;
+
+use std::collections::VecDeque;
+use std::mem;
+use std::time::Instant;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use sio_core::session::{
+    Command, Input, Io, Method, Output, Request, RequestId, Response, SessionConfig, SessionEvent,
+};
+use sio_core::{DisconnectReason, Encoded, Error, Transport, UsageError};
+
+use crate::engine::handshake::Handshake;
+use crate::engine::packet::undo_double_encoding;
+use crate::engine::packet::{EnginePacket, Frame};
+use crate::engine::payload::{self, PayloadLimits};
+use crate::error::SessionError;
+use crate::options::Options;
+use crate::packet::write;
+use crate::tolerance;
+
+use self::heartbeat::Heartbeat;
+use self::inbound::Inbound;
+use self::target::Targets;
+use self::upgrade::Upgrade;
+
+/// A session of Engine.IO 3 with Socket.IO 1.x/2.x packets. See the [module](self) and the contract in
+/// [`sio_core::session`].
+#[derive(Debug)]
+pub struct Session {
+    config: SessionConfig<Options>,
+    targets: Targets,
+    state: State,
+    heartbeat: Option<Heartbeat>,
+    inbound: Inbound,
+    /// What waits for a post or for the end of the upgrade.
+    queue: VecDeque<Frame>,
+    queued_bytes: usize,
+    next_request: u32,
+    out: VecDeque<Output>,
+    /// Kept to save allocations: what one input tells.
+    events: Vec<SessionEvent>,
+}
+
+#[derive(Debug)]
+enum State {
+    PollingHandshake { get: RequestId },
+    WebSocketHandshake,
+    Polling(Polling),
+    WebSocket,
+    ClosingPolling(ClosingPolling),
+    ClosingWebSocket { until: Instant },
+    Closed,
+}
+
+#[derive(Debug)]
+struct Polling {
+    get: Option<RequestId>,
+    post: Option<RequestId>,
+    upgrade: Upgrade,
+    /// Close was asked for in the middle of an upgrade, and may take until then.
+    closing_until: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct ClosingPolling {
+    get: Option<RequestId>,
+    post: Option<RequestId>,
+    until: Instant,
+}
+
+impl sio_core::session::Session for Session {
+    type Options = Options;
+
+    const FIRST_ACK_ID: u64 = 0;
+
+    fn start(config: SessionConfig<Options>, _now: Instant) -> Self {
+        let mut session = Self {
+            targets: Targets::new(&config),
+            inbound: Inbound::new(&config.limits),
+            state: State::Closed,
+            heartbeat: None,
+            queue: VecDeque::new(),
+            queued_bytes: 0,
+            next_request: 0,
+            out: VecDeque::new(),
+            events: Vec::new(),
+            config,
+        };
+        match session.config.transports.first() {
+            Some(Transport::WebSocket) => {
+                let target = session.targets.websocket();
+                session.io(Io::OpenWebSocket(target));
+                session.state = State::WebSocketHandshake;
+            }
+            _ => {
+                let get = session.request(Method::Get, Bytes::new());
+                session.state = State::PollingHandshake { get };
+            }
+        }
+        session
+    }
+
+    fn handle_input(&mut self, input: Input, now: Instant) {
+        match input {
+            Input::HttpResponse { id, response } => self.response(id, response, now),
+            Input::HttpFailed { id, error } => self.request_failed(id, error),
+            Input::WebSocketText(text) => self.websocket_text(text, now),
+            Input::WebSocketBinary(bytes) => self.websocket_binary(bytes, now),
+            Input::WebSocketOpened => self.websocket_opened(),
+            Input::WebSocketClosed { code, text } => {
+                self.websocket_ended(Ended::Closed(code, text));
+            }
+            Input::WebSocketRefused(response) => {
+                let error = explain::refusal("the WebSocket handshake", &response);
+                self.websocket_ended(Ended::Failed(error));
+            }
+            Input::WebSocketFailed(error) => self.websocket_ended(Ended::Failed(error)),
+        }
+    }
+
+    fn handle_command(&mut self, command: Command, now: Instant) {
+        match command {
+            Command::Emit {
+                namespace,
+                id,
+                payload,
+            } => self.send_payload(&write::event(&namespace, id), payload),
+            Command::Ack {
+                namespace,
+                id,
+                payload,
+            } => self.send_payload(&write::ack(&namespace, id), payload),
+            Command::Join { namespace, query } => {
+                self.inbound.ask(namespace.clone());
+                self.send_text(write::connect(&namespace, query.as_deref()));
+            }
+            Command::Leave { namespace } => {
+                self.inbound.leave(&namespace);
+                self.send_text(write::disconnect(&namespace));
+            }
+            Command::Close => self.close(now),
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.beat(now);
+        self.upgrade_timeout(now);
+        let closing_until = match &self.state {
+            State::ClosingPolling(closing) => Some(closing.until),
+            State::ClosingWebSocket { until } => Some(*until),
+            _ => None,
+        };
+        if closing_until.is_some_and(|until| until <= now) {
+            self.end(DisconnectReason::Client);
+        }
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let state = match &self.state {
+            State::Closed => return None,
+            State::ClosingPolling(closing) => return Some(closing.until),
+            State::ClosingWebSocket { until } => return Some(*until),
+            State::Polling(polling) => polling.upgrade.deadline(),
+            _ => None,
+        };
+        let heartbeat = self.heartbeat.as_ref().map(Heartbeat::next_deadline);
+        [state, heartbeat].into_iter().flatten().min()
+    }
+
+    fn backlog(&self) -> usize {
+        self.queued_bytes
+    }
+
+    fn check_event_name(name: &str) -> Result<(), UsageError> {
+        if RESERVED.contains(&name) {
+            return Err(UsageError::ReservedName(name.into()));
+        }
+        Ok(())
+    }
+
+    fn check_namespace(name: &str) -> Result<(), UsageError> {
+        let invalid = |why| UsageError::Namespace {
+            name: name.into(),
+            why,
+        };
+        if name.contains(',') {
+            return Err(invalid("a comma would end it on the wire"));
+        }
+        if name.contains('?') {
+            return Err(invalid("give the query with `query`, not in the name"));
+        }
+        if !name.is_ascii() {
+            // 1.0.x servers die of text that is not ASCII on a WebSocket.
+            return Err(invalid("it has characters that are not ASCII"));
+        }
+        Ok(())
+    }
+}
+
+/// Names the JavaScript client keeps to itself, and with which a server's own handlers would run.
+const RESERVED: [&str; 15] = [
+    "connect",
+    "connect_error",
+    "connect_timeout",
+    "connecting",
+    "disconnect",
+    "disconnecting",
+    "error",
+    "newListener",
+    "ping",
+    "pong",
+    "reconnect",
+    "reconnect_attempt",
+    "reconnect_error",
+    "reconnect_failed",
+    "reconnecting",
+];
+
+/// How a WebSocket ended.
+enum Ended {
+    Closed(Option<u16>, ByteString),
+    Failed(Error),
+}
+
+impl Ended {
+    fn into_reason(self) -> DisconnectReason {
+        match self {
+            Self::Closed(code, text) => DisconnectReason::TransportClose { code, text },
+            Self::Failed(error) => error.into(),
+        }
+    }
+
+    fn into_error(self) -> Error {
+        self.into_reason().into_error()
+    }
+}
+
+impl Session {
+    // --- HTTP ---------------------------------------------------------------------------------------------------
+
+    fn response(&mut self, id: RequestId, response: Response, now: Instant) {
+        match &mut self.state {
+            State::PollingHandshake { get } if *get == id => self.handshake_response(response, now),
+            State::Polling(polling) if polling.get == Some(id) => {
+                polling.get = None;
+                self.poll_response(response, now);
+            }
+            State::Polling(polling) if polling.post == Some(id) => {
+                polling.post = None;
+                if response.status == 200 {
+                    self.after_request();
+                } else {
+                    self.end(explain::refusal("a post", &response).into());
+                }
+            }
+            State::ClosingPolling(closing) if closing.post == Some(id) => {
+                closing.post = None;
+                self.post_or_finish_closing();
+            }
+            State::ClosingPolling(closing) if closing.get == Some(id) => closing.get = None,
+            _ => {} // the answer to a request that was cancelled
+        }
+    }
+
+    fn request_failed(&mut self, id: RequestId, error: Error) {
+        match &mut self.state {
+            State::PollingHandshake { get } if *get == id => self.end(error.into()),
+            State::Polling(polling) if polling.get == Some(id) => {
+                polling.get = None;
+                self.end(error.into());
+            }
+            State::Polling(polling) if polling.post == Some(id) => {
+                polling.post = None;
+                self.end(error.into());
+            }
+            State::ClosingPolling(closing) if closing.post == Some(id) => {
+                closing.post = None;
+                self.end(DisconnectReason::Client);
+            }
+            State::ClosingPolling(closing) if closing.get == Some(id) => closing.get = None,
+            _ => {}
+        }
+    }
+
+    fn handshake_response(&mut self, response: Response, now: Instant) {
+        if response.status != 200 {
+            self.end(explain::refusal("the handshake", &response).into());
+            return;
+        }
+        if let Some(error) = explain::no_handshake(&response) {
+            self.end(error.into());
+            return;
+        }
+        self.poll_response(response, now);
+        if matches!(self.state, State::PollingHandshake { .. }) {
+            self.break_protocol(SessionError::NoOpenPacket);
+        }
+    }
+
+    fn poll_response(&mut self, response: Response, now: Instant) {
+        if response.status != 200 {
+            self.end(explain::refusal("a poll", &response).into());
+            return;
+        }
+        let limits = PayloadLimits::default();
+        let mut payload = payload::decode(
+            response.content_type.as_deref(),
+            response.body.clone(),
+            &limits,
+        );
+        for packet in payload.by_ref() {
+            match packet {
+                Ok(packet) => self.engine_packet(packet, now),
+                Err(error) => {
+                    let broken = || Error::protocol("the body of a poll is broken", error);
+                    let error = explain::web_page("a poll", &response).unwrap_or_else(broken);
+                    self.end(error.into());
+                }
+            }
+        }
+        self.inbound.detach();
+        for name in tolerance::of_payload(payload.tolerated()) {
+            self.tolerate(name, "in the body of a poll");
+        }
+        self.after_request();
+    }
+
+    /// A request is done: start the next ones, or go on with an upgrade that waited for it.
+    fn after_request(&mut self) {
+        let State::Polling(polling) = &mut self.state else {
+            return;
+        };
+        if polling.upgrade.is_pausing() {
+            if polling.get.is_none() && polling.post.is_none() {
+                self.finish_upgrade();
+            }
+            return;
+        }
+        if polling.get.is_none() {
+            let get = self.request(Method::Get, Bytes::new());
+            if let State::Polling(polling) = &mut self.state {
+                polling.get = Some(get);
+            }
+        }
+        self.flush();
+    }
+
+    /// Posts what waits, unless a post is out or an upgrade pauses.
+    fn flush(&mut self) {
+        let State::Polling(polling) = &self.state else {
+            return;
+        };
+        if self.queue.is_empty() || polling.post.is_some() || polling.upgrade.is_pausing() {
+            return;
+        }
+        let post = self.post_queue();
+        if let State::Polling(polling) = &mut self.state {
+            polling.post = Some(post);
+        }
+    }
+
+    fn post_queue(&mut self) -> RequestId {
+        let body = payload::encode_frames(&self.queue);
+        self.queue.clear();
+        self.queued_bytes = 0;
+        self.request(Method::Post, body)
+    }
+
+    fn request(&mut self, method: Method, body: Bytes) -> RequestId {
+        let id = RequestId(self.next_request);
+        self.next_request = self.next_request.wrapping_add(1);
+        let request = Request {
+            id,
+            method,
+            target: self.targets.polling(),
+            content_type: (method == Method::Post).then_some(payload::CONTENT_TYPE),
+            body,
+        };
+        self.io(Io::Request(request));
+        id
+    }
+
+    // --- WebSocket ----------------------------------------------------------------------------------------------
+
+    fn websocket_opened(&mut self) {
+        if let State::Polling(_) = self.state {
+            self.probe();
+        }
+    }
+
+    fn websocket_text(&mut self, text: ByteString, now: Instant) {
+        match &self.state {
+            State::Polling(_) => self.probe_answered(&text),
+            State::WebSocketHandshake | State::WebSocket | State::ClosingWebSocket { .. } => {
+                let text = if self.config.options.double_encoded_websocket {
+                    undo_double_encoding(text)
+                } else {
+                    text
+                };
+                self.websocket_packet(EnginePacket::decode_text(text), now);
+            }
+            _ => {}
+        }
+    }
+
+    fn websocket_binary(&mut self, bytes: Bytes, now: Instant) {
+        match &self.state {
+            State::Polling(_) => self.probe_answered_wrongly("a binary message"),
+            State::WebSocket | State::ClosingWebSocket { .. } => {
+                self.websocket_packet(EnginePacket::decode_binary(bytes), now);
+            }
+            State::WebSocketHandshake => self.break_protocol(SessionError::NoOpenPacket),
+            _ => {}
+        }
+    }
+
+    fn websocket_packet(
+        &mut self,
+        packet: Result<EnginePacket, crate::error::EngineError>,
+        now: Instant,
+    ) {
+        match packet {
+            Ok(packet) => self.engine_packet(packet, now),
+            Err(error) => {
+                let error = Error::protocol("a WebSocket message is broken", error);
+                self.end(error.into());
+            }
+        }
+    }
+
+    fn websocket_ended(&mut self, ended: Ended) {
+        match &self.state {
+            State::Polling(_) => self.upgrade_failed(ended.into_error()),
+            State::ClosingWebSocket { .. } => {
+                self.end_with_websocket_gone(DisconnectReason::Client);
+            }
+            State::WebSocketHandshake | State::WebSocket => {
+                self.end_with_websocket_gone(ended.into_reason());
+            }
+            _ => {}
+        }
+    }
+
+    // --- packets ------------------------------------------------------------------------------------------------
+
+    fn engine_packet(&mut self, packet: EnginePacket, now: Instant) {
+        if matches!(self.state, State::Closed) {
+            return;
+        }
+        if let Some(heartbeat) = &mut self.heartbeat {
+            heartbeat.alive(now);
+        }
+        let opening = matches!(
+            self.state,
+            State::PollingHandshake { .. } | State::WebSocketHandshake
+        );
+        match packet {
+            EnginePacket::Open(json) if opening => self.open(&json, now),
+            EnginePacket::Noop => {}
+            _ if opening => self.break_protocol(SessionError::NoOpenPacket),
+            EnginePacket::Message(text) => {
+                self.message(|inbound, events| inbound.text(text, events));
+            }
+            EnginePacket::Binary(bytes) => {
+                self.message(|inbound, events| inbound.binary(bytes, events));
+            }
+            EnginePacket::Pong(_) => {
+                let latency = self
+                    .heartbeat
+                    .as_mut()
+                    .and_then(|heartbeat| heartbeat.pong(now));
+                if let Some(latency) = latency {
+                    self.tell(SessionEvent::Latency(latency));
+                }
+            }
+            EnginePacket::Close => self.closed_by_server(),
+            EnginePacket::Ping(_) => self.break_protocol(SessionError::ServerPinged),
+            EnginePacket::Open(_) => self.break_protocol(SessionError::SecondOpen),
+            EnginePacket::Upgrade => self.break_protocol(SessionError::ServerUpgraded),
+        }
+    }
+
+    fn open(&mut self, json: &str, now: Instant) {
+        let handshake = match Handshake::parse(json) {
+            Ok(handshake) => handshake,
+            Err(error) => {
+                self.end(Error::protocol("the server's open packet is broken", error).into());
+                return;
+            }
+        };
+        self.heartbeat = Some(Heartbeat::new(&handshake, now));
+        self.targets.set_sid(&handshake.sid);
+        let transport = match self.state {
+            State::WebSocketHandshake => {
+                self.state = State::WebSocket;
+                Transport::WebSocket
+            }
+            _ => {
+                self.state = State::Polling(Polling {
+                    get: None,
+                    post: None,
+                    upgrade: Upgrade::None,
+                    closing_until: None,
+                });
+                Transport::Polling
+            }
+        };
+        self.tell(SessionEvent::Opened {
+            sid: handshake.sid.clone(),
+            transport,
+        });
+        let options = self.config.options;
+        self.message(|inbound, events| {
+            inbound.opened(options, events);
+            Ok(())
+        });
+        if self.may_upgrade(&handshake) {
+            self.start_upgrade(now);
+        }
+    }
+
+    fn may_upgrade(&self, handshake: &Handshake) -> bool {
+        matches!(self.state, State::Polling(_))
+            && self.config.upgrade
+            && self.config.transports.contains(&Transport::WebSocket)
+            && handshake.can_upgrade()
+    }
+
+    fn message(
+        &mut self,
+        read: impl FnOnce(&mut Inbound, &mut Vec<SessionEvent>) -> Result<(), Error>,
+    ) {
+        let mut events = mem::take(&mut self.events);
+        let result = read(&mut self.inbound, &mut events);
+        self.out.extend(events.drain(..).map(Output::Event));
+        self.events = events;
+        if let Err(error) = result {
+            self.end(error.into());
+        }
+    }
+
+    fn send_payload(&mut self, header: &write::Header<'_>, payload: Encoded) {
+        let count = payload.attachments().len();
+        self.put(Frame::Text(header.write_frame(count, payload.json())));
+        for bytes in payload.into_attachments() {
+            self.put(EnginePacket::Binary(bytes).encode_frame());
+        }
+        self.flush();
+    }
+
+    fn send(&mut self, packet: &EnginePacket) {
+        self.put(packet.encode_frame());
+        self.flush();
+    }
+
+    fn send_text(&mut self, packet: ByteString) {
+        self.send(&EnginePacket::Message(packet));
+    }
+
+    /// Sends on the WebSocket, or queues for the next post.
+    fn put(&mut self, frame: Frame) {
+        match self.state {
+            State::WebSocket => self.put_on_websocket(frame),
+            State::Polling(_) => self.enqueue(frame),
+            _ => {} // closed: nothing leaves any more
+        }
+    }
+
+    fn put_on_websocket(&mut self, frame: Frame) {
+        self.io(match frame {
+            Frame::Text(text) => Io::SendText(text),
+            Frame::Binary(bytes) => Io::SendBinary(bytes),
+        });
+    }
+
+    fn enqueue(&mut self, frame: Frame) {
+        self.queued_bytes += match &frame {
+            Frame::Text(text) => text.len(),
+            Frame::Binary(bytes) => bytes.len(),
+        };
+        self.queue.push_back(frame);
+    }
+
+    fn beat(&mut self, now: Instant) {
+        if !matches!(self.state, State::Polling(_) | State::WebSocket) {
+            return;
+        }
+        let Some(heartbeat) = &mut self.heartbeat else {
+            return;
+        };
+        if heartbeat.is_dead(now) {
+            self.end(DisconnectReason::PingTimeout);
+        } else if heartbeat.take_ping(now) {
+            self.send(&EnginePacket::Ping(ByteString::new()));
+        }
+    }
+
+    // --- the end ------------------------------------------------------------------------------------------------
+
+    fn close(&mut self, now: Instant) {
+        let limit = self.config.close_timeout;
+        match &mut self.state {
+            State::PollingHandshake { .. } | State::WebSocketHandshake => {
+                self.end(DisconnectReason::Client);
+            }
+            State::Polling(polling) if polling.upgrade != Upgrade::None => {
+                // An upgrade is waited for, but not so long that no time is left to close on polling.
+                polling.upgrade.hurry(now + limit / 2);
+                polling.closing_until = Some(now + limit);
+            }
+            State::Polling(_) | State::WebSocket => self.close_until(now + limit),
+            State::ClosingPolling(_) | State::ClosingWebSocket { .. } | State::Closed => {}
+        }
+    }
+
+    /// Closes on the transport the session is on.
+    fn close_until(&mut self, until: Instant) {
+        self.say_goodbye();
+        if let State::Polling(polling) = &self.state {
+            let (get, post) = (polling.get, polling.post);
+            self.put(EnginePacket::Close.encode_frame());
+            self.state = State::ClosingPolling(ClosingPolling { get, post, until });
+            if post.is_none() {
+                self.post_or_finish_closing();
+            }
+        } else {
+            self.io(Io::CloseWebSocket);
+            self.state = State::ClosingWebSocket { until };
+        }
+    }
+
+    fn say_goodbye(&mut self) {
+        for namespace in self.inbound.joined().to_vec() {
+            let packet = EnginePacket::Message(write::disconnect(&namespace));
+            self.put(packet.encode_frame());
+        }
+    }
+
+    /// While closing: posts what is left; when nothing is, the session is over, and the poll with it.
+    fn post_or_finish_closing(&mut self) {
+        if self.queue.is_empty() {
+            self.end(DisconnectReason::Client);
+            return;
+        }
+        let post = self.post_queue();
+        if let State::ClosingPolling(closing) = &mut self.state {
+            closing.post = Some(post);
+        }
+    }
+
+    fn closed_by_server(&mut self) {
+        let closing = matches!(
+            self.state,
+            State::ClosingPolling(_) | State::ClosingWebSocket { .. }
+        );
+        self.end(if closing {
+            DisconnectReason::Client
+        } else {
+            DisconnectReason::TransportClose {
+                code: None,
+                text: ByteString::new(),
+            }
+        });
+    }
+
+    fn break_protocol(&mut self, error: SessionError) {
+        self.end(Error::protocol("the server broke the protocol", error).into());
+    }
+
+    /// Ends the session, and whatever is open on the network with it.
+    fn end(&mut self, reason: DisconnectReason) {
+        match mem::replace(&mut self.state, State::Closed) {
+            State::PollingHandshake { get } => self.io(Io::CancelRequest(get)),
+            State::Polling(polling) => {
+                let websocket = polling.upgrade != Upgrade::None;
+                self.cancel([polling.get, polling.post]);
+                if websocket {
+                    self.io(Io::DropWebSocket);
+                }
+            }
+            State::ClosingPolling(closing) => self.cancel([closing.get, closing.post]),
+            State::WebSocketHandshake | State::WebSocket | State::ClosingWebSocket { .. } => {
+                self.io(Io::DropWebSocket);
+            }
+            State::Closed => return,
+        }
+        self.finish(reason);
+    }
+
+    fn end_with_websocket_gone(&mut self, reason: DisconnectReason) {
+        self.state = State::Closed;
+        self.finish(reason);
+    }
+
+    fn finish(&mut self, reason: DisconnectReason) {
+        self.queue.clear();
+        self.queued_bytes = 0;
+        self.tell(SessionEvent::Closed(reason));
+    }
+
+    fn cancel(&mut self, requests: [Option<RequestId>; 2]) {
+        for id in requests.into_iter().flatten() {
+            self.io(Io::CancelRequest(id));
+        }
+    }
+
+    fn tolerate(&mut self, name: &'static str, detail: &str) {
+        self.tell(tolerance::event(name, detail));
+    }
+
+    fn tell(&mut self, event: SessionEvent) {
+        self.out.push_back(Output::Event(event));
+    }
+
+    fn io(&mut self, io: Io) {
+        self.out.push_back(Output::Io(io));
+    }
+}
+
+#[cfg(test)]
+mod tests;

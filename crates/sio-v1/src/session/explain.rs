@@ -1,0 +1,74 @@
+//! What an unexpected HTTP answer means, in words that say what to do.
+
+use sio_core::session::Response;
+use sio_core::{Error, HttpError};
+
+use crate::engine::handshake::{HttpErrorBody, ServerErrorCode};
+
+const NEEDS_EIO4: &str = "the server speaks only Engine.IO 4: it is Socket.IO 3 or 4 without allowEIO3, \
+    which this crate does not speak; switch allowEIO3 on in the server, or use a client for Engine.IO 4";
+const IS_LEGACY: &str = "this is a Socket.IO 0.9 server: use the crate sio-legacy";
+
+const IS_PAGE: &str = "a web page answers here, not Socket.IO: are host, port and path right?";
+
+/// The error for an answer that is not a 200.
+pub(super) fn refusal(what: &'static str, response: &Response) -> Error {
+    let error = http_error(what, response).with_location(response.location.as_deref());
+    match hint(response) {
+        Some(hint) => error.with_hint(hint).into(),
+        None => error.into(),
+    }
+}
+
+fn hint(response: &Response) -> Option<&'static str> {
+    Some(
+        match HttpErrorBody::parse(&response.body).and_then(|body| body.code) {
+            Some(ServerErrorCode::UnknownTransport) => {
+                "the server does not offer this transport: choose the other one"
+            }
+            Some(ServerErrorCode::UnknownSession) => {
+                "the server does not know the session: it ended, or a balancer chose another node"
+            }
+            Some(ServerErrorCode::Forbidden) => {
+                "the server's allowRequest or origins setting refused the request"
+            }
+            Some(ServerErrorCode::UnsupportedProtocolVersion) => NEEDS_EIO4,
+            Some(_) => return None,
+            None if response.status == 404 => {
+                "nothing of Socket.IO is at this path: is the path option right?"
+            }
+            None if response.status == 413 => {
+                "the server's maxHttpBufferSize is smaller than this post"
+            }
+            None => return None,
+        },
+    )
+}
+
+/// The error for a 200 whose body is no handshake; `None` if nothing is known about it.
+pub(super) fn no_handshake(response: &Response) -> Option<Error> {
+    let what = "the handshake";
+    let hint = if response.body.starts_with(b"0{") {
+        NEEDS_EIO4
+    } else if response.body.starts_with(b"Welcome to socket.io") {
+        IS_LEGACY
+    } else {
+        return web_page(what, response);
+    };
+    Some(http_error(what, response).with_hint(hint).into())
+}
+
+/// The error for a 200 that is a web page, of a proxy or of another server.
+pub(super) fn web_page(what: &'static str, response: &Response) -> Option<Error> {
+    let is_page = response.body.trim_ascii_start().starts_with(b"<");
+    is_page.then(|| http_error(what, response).with_hint(IS_PAGE).into())
+}
+
+fn http_error(what: &'static str, response: &Response) -> HttpError {
+    HttpError::new(
+        what,
+        response.status,
+        response.content_type.clone(),
+        &response.body,
+    )
+}
