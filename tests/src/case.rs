@@ -1,0 +1,172 @@
+//! A case: one behaviour of the checklist, with its outcome and the checks that cases are written with.
+
+use std::fmt;
+
+use sio_core::session::Session;
+
+use crate::context::Context;
+
+/// Which transports a run uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// HTTP polling only.
+    Polling,
+    /// WebSocket only.
+    WebSocket,
+    /// Polling first, then the upgrade to WebSocket.
+    Upgrade,
+}
+
+impl Mode {
+    /// All of them, in the order of the tables.
+    pub const EVERY: [Self; 3] = [Self::Polling, Self::WebSocket, Self::Upgrade];
+
+    /// The name on the command line and in `expected.json`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Polling => "polling",
+            Self::WebSocket => "websocket",
+            Self::Upgrade => "upgrade",
+        }
+    }
+
+    /// The mode of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::EVERY.into_iter().find(|mode| mode.name() == name)
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Every mode, for cases that hold on all transports.
+pub const ALL: &[Mode] = &Mode::EVERY;
+/// Polling only.
+pub const POLLING: &[Mode] = &[Mode::Polling];
+/// WebSocket only.
+pub const WEBSOCKET: &[Mode] = &[Mode::WebSocket];
+/// The upgrade only.
+pub const UPGRADE: &[Mode] = &[Mode::Upgrade];
+/// The modes that begin with polling.
+pub const POLLING_FIRST: &[Mode] = &[Mode::Polling, Mode::Upgrade];
+/// The modes that end up on a WebSocket.
+pub const WEBSOCKET_LAST: &[Mode] = &[Mode::WebSocket, Mode::Upgrade];
+
+/// One behaviour that a client has to show.
+#[derive(Debug)]
+pub struct Case<P: Session = sio_v1::Session> {
+    /// Its number in the checklist, for example `V6.1`.
+    pub id: &'static str,
+    /// The behaviour in a few words.
+    pub title: &'static str,
+    /// The modes it runs in.
+    pub modes: &'static [Mode],
+    /// Shows it, or says what was different.
+    pub run: fn(&Context<P>) -> Outcome,
+}
+
+impl<P: Session> Clone for Case<P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P: Session> Copy for Case<P> {}
+
+impl<P: Session> Case<P> {
+    /// The group, for example `V6`.
+    #[must_use]
+    pub fn group(&self) -> &'static str {
+        group_of(self.id)
+    }
+}
+
+/// The group of a case's number: what stands before the dot.
+#[must_use]
+pub fn group_of(id: &str) -> &str {
+    id.split_once('.').map_or(id, |(group, _)| group)
+}
+
+/// How a case went.
+pub type Outcome<T = ()> = Result<T, Failure>;
+
+/// Why a case failed, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure(String);
+
+impl Failure {
+    /// The words.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<String> for Failure {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<&str> for Failure {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl From<sio_core::Error> for Failure {
+    fn from(error: sio_core::Error) -> Self {
+        Self(format!("the client says: {}", error.chain()))
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self(format!("in the test's own I/O: {error}"))
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Self(format!("in the test's own JSON: {error}"))
+    }
+}
+
+/// Fails the case with a text unless a condition holds.
+#[macro_export]
+macro_rules! ensure {
+    ($condition:expr, $($text:tt)+) => {
+        let holds: bool = $condition;
+        if !holds {
+            return Err($crate::case::Failure::from(format!($($text)+)));
+        }
+    };
+}
+
+/// Fails the case unless two values are equal; the text says what they are, the values are shown.
+#[macro_export]
+macro_rules! ensure_eq {
+    ($left:expr, $right:expr, $($what:tt)+) => {
+        match (&$left, &$right) {
+            (left, right) => {
+                if *left != *right {
+                    let what = format!($($what)+);
+                    return Err($crate::case::Failure::from(format!(
+                        "{what}: found {left:?}, expected {right:?}"
+                    )));
+                }
+            }
+        }
+    };
+}

@@ -1,0 +1,29 @@
+//! The conformance suites of the sio clients, and what runs them against real servers.
+//!
+//! A [case](case::Case) is one line of the checklist, named by its number. The [runner] runs every case on every
+//! server and transport and gets one outcome each; [what is expected](expected) stands in `expected.json`; the
+//! [report] shows it. `cargo xtask test-servers` does all of it, the servers' installation included.
+//!
+//! | module | what is in it |
+//! | --- | --- |
+//! | [`server`] | a running server process |
+//! | [`control`] | what the server saw, and making it do something |
+//! | [`http`] | the few plain HTTP requests that takes |
+//! | [`front`] | a TCP port in front of a server, for addresses and bytes that it does not have itself |
+//! | [`context`] | what a case is given: a server, a transport, a tag of its own |
+//! | [`case`] | a case, its outcome, and the checks |
+//! | [`suites`] | the cases, by group |
+//! | [`demo`] | what a client can do, in a few lines of output |
+//! | [`runner`], [`expected`], [`report`] | running them, judging, showing |
+
+pub mod case;
+pub mod context;
+pub mod control;
+pub mod demo;
+pub mod expected;
+pub mod front;
+pub mod http;
+pub mod report;
+pub mod runner;
+pub mod server;
+pub mod suites;

@@ -1,0 +1,306 @@
+//! Runs cases on servers, and judges what came of it.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::case::{Case, Mode, Outcome};
+use crate::context::Context;
+use crate::expected::{Expect, Expected, Row};
+use crate::server::{SERVERS, Server, StartError};
+use crate::suites;
+
+/// How long a case may take before it counts as failed.
+const LIMIT: Duration = Duration::from_secs(20);
+/// Cases that move so much that they may take longer. They also run alone: others would wait behind them.
+const HEAVY: [(&str, Duration); 2] = [
+    ("V4.4", Duration::from_secs(90)),
+    ("C10.2", Duration::from_secs(60)),
+];
+/// How many cases run at a time; each has a tag of its own, so they do not meet.
+const AT_A_TIME: usize = 4;
+
+/// Which cases to run. Empty lists mean all.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// Names of servers.
+    pub servers: Vec<String>,
+    /// Modes.
+    pub modes: Vec<Mode>,
+    /// Numbers of cases (`V6.1`) or groups (`V6`).
+    pub cases: Vec<String>,
+}
+
+impl Plan {
+    /// Whether the plan has a server.
+    #[must_use]
+    pub fn has_server(&self, server: &str) -> bool {
+        self.servers.is_empty() || self.servers.iter().any(|name| name == server)
+    }
+
+    fn has_case(&self, case: &Case) -> bool {
+        self.cases.is_empty()
+            || self
+                .cases
+                .iter()
+                .any(|name| name == case.id || name == case.group())
+    }
+
+    fn has_mode(&self, mode: Mode) -> bool {
+        self.modes.is_empty() || self.modes.contains(&mode)
+    }
+
+    /// The cases of the plan on a server, each with one mode, in order.
+    #[must_use]
+    pub fn cells(&self, server: &str) -> Vec<(Case, Mode)> {
+        let mut cells = Vec::new();
+        for mode in Mode::EVERY.into_iter().filter(|mode| self.has_mode(*mode)) {
+            for case in suites::for_server(server) {
+                if self.has_case(&case) && case.modes.contains(&mode) {
+                    cells.push((case, mode));
+                }
+            }
+        }
+        cells
+    }
+}
+
+/// What came of a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// As expected.
+    Passed,
+    /// Not as expected: why.
+    Failed(String),
+    /// Not run: why.
+    Skipped(String),
+}
+
+/// What came of a case on a server in a mode.
+#[derive(Debug, Clone)]
+pub struct CaseResult {
+    /// The server.
+    pub server: String,
+    /// The mode.
+    pub mode: Mode,
+    /// The number of the case.
+    pub id: &'static str,
+    /// Its title.
+    pub title: &'static str,
+    /// What came of it.
+    pub verdict: Verdict,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// A server with its results.
+#[derive(Debug)]
+pub struct ServerRun {
+    /// The server.
+    pub server: String,
+    /// What it wrote to standard error.
+    pub output: String,
+    /// The results, in the order of the plan.
+    pub results: Vec<CaseResult>,
+    /// How long all of it took.
+    pub took: Duration,
+}
+
+/// Runs the plan, one server after the other; `done` sees each server as soon as it is through.
+///
+/// # Errors
+/// If a server does not start.
+pub fn run(
+    plan: &Plan,
+    expected: &Expected,
+    mut done: impl FnMut(&ServerRun),
+) -> Result<Vec<ServerRun>, StartError> {
+    let mut runs = Vec::new();
+    for server in SERVERS.into_iter().filter(|server| plan.has_server(server)) {
+        let cells = plan.cells(server);
+        if cells.is_empty() {
+            continue;
+        }
+        let run = run_server(server, cells, expected)?;
+        done(&run);
+        runs.push(run);
+    }
+    Ok(runs)
+}
+
+fn run_server(
+    name: &str,
+    cells: Vec<(Case, Mode)>,
+    expected: &Expected,
+) -> Result<ServerRun, StartError> {
+    let begin = Instant::now();
+    let server = Arc::new(Server::start(name)?);
+    let jobs: Vec<Job> = (0..)
+        .zip(cells)
+        .map(|(number, (case, mode))| Job { number, case, mode })
+        .collect();
+    let (heavy, light): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(Job::is_heavy);
+    let mut results = run_jobs(light, AT_A_TIME, &server, expected);
+    results.extend(run_jobs(heavy, 1, &server, expected));
+    results.sort_by_key(|(number, _)| *number);
+    server.stop();
+    Ok(ServerRun {
+        server: name.to_owned(),
+        output: server.output(),
+        results: results.into_iter().map(|(_, result)| result).collect(),
+        took: begin.elapsed(),
+    })
+}
+
+/// A case to run, and its place in the plan.
+#[derive(Debug, Clone, Copy)]
+struct Job {
+    number: usize,
+    case: Case,
+    mode: Mode,
+}
+
+impl Job {
+    fn is_heavy(&self) -> bool {
+        HEAVY.iter().any(|(id, _)| *id == self.case.id)
+    }
+
+    fn limit(&self) -> Duration {
+        let heavy = HEAVY.iter().find(|(id, _)| *id == self.case.id);
+        heavy.map_or(LIMIT, |(_, limit)| *limit)
+    }
+
+    fn run(&self, server: &Arc<Server>, expected: &Expected) -> CaseResult {
+        let begin = Instant::now();
+        let row = expected.row(self.case.id, server.name(), self.mode);
+        let verdict = match row {
+            Some(row) if row.expect == Expect::Skip => Verdict::Skipped(row.reason.clone()),
+            row => judge(self.outcome(server), row),
+        };
+        CaseResult {
+            server: server.name().to_owned(),
+            mode: self.mode,
+            id: self.case.id,
+            title: self.case.title,
+            verdict,
+            took: begin.elapsed(),
+        }
+    }
+
+    /// Runs the case on a thread of its own. One that overruns is left behind; its server ends soon.
+    fn outcome(&self, server: &Arc<Server>) -> Outcome {
+        let tag = format!("{}-{}-{}", self.case.id, self.mode, self.number);
+        let options = suites::options_for(server.version());
+        let context: Context<sio_v1::Session> =
+            Context::new(Arc::clone(server), self.mode, tag, options);
+        let (sender, receiver) = mpsc::channel();
+        let run = self.case.run;
+        let started = thread::Builder::new()
+            .name(self.case.id.to_owned())
+            .spawn(move || {
+                let outcome = catch_unwind(AssertUnwindSafe(|| run(&context)));
+                // After an overrun nobody listens any more.
+                drop(sender.send(outcome.unwrap_or_else(|panic| Err(panic_text(&*panic).into()))));
+            });
+        started?;
+        let limit = self.limit();
+        let overrun = |_| Err(format!("the case was not done within {limit:?}").into());
+        receiver.recv_timeout(limit).unwrap_or_else(overrun)
+    }
+}
+
+fn judge(outcome: Outcome, row: Option<&Row>) -> Verdict {
+    match (outcome, row) {
+        (Ok(()), None) => Verdict::Passed,
+        (Ok(()), Some(row)) => Verdict::Failed(format!(
+            "it passed, but tests/expected.json expects it to fail ({}): remove the row",
+            row.reason
+        )),
+        (Err(failure), None) => Verdict::Failed(failure.to_string()),
+        // Expected to fail, and did: shown like a skipped one, with the reason.
+        (Err(_), Some(row)) => Verdict::Skipped(format!("fails as expected: {}", row.reason)),
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("the case panicked: {}", text.unwrap_or("without a text"))
+}
+
+fn run_jobs(
+    jobs: Vec<Job>,
+    at_a_time: usize,
+    server: &Arc<Server>,
+    expected: &Expected,
+) -> Vec<(usize, CaseResult)> {
+    let queue = Mutex::new(VecDeque::from(jobs));
+    let results = Mutex::new(Vec::new());
+    let next = || lock(&queue).pop_front();
+    thread::scope(|scope| {
+        for _ in 0..at_a_time {
+            scope.spawn(|| {
+                while let Some(job) = next() {
+                    let result = job.run(server, expected);
+                    lock(&results).push((job.number, result));
+                }
+            });
+        }
+    });
+    results.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row() -> Row {
+        let text = r#"{"cases":["V1.1"],"servers":["*"],"modes":["*"],"expect":"fail","reason":"it cannot"}"#;
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn unexpected_pass_is_a_failure() {
+        let verdict = judge(Ok(()), Some(&row()));
+        assert!(
+            matches!(verdict, Verdict::Failed(text) if text.contains("expects it to fail (it cannot)"))
+        );
+    }
+
+    #[test]
+    fn failure_is_a_failure_unless_expected() {
+        assert_eq!(
+            judge(Err("no".into()), None),
+            Verdict::Failed("no".to_owned())
+        );
+        assert!(matches!(
+            judge(Err("no".into()), Some(&row())),
+            Verdict::Skipped(_)
+        ));
+    }
+
+    #[test]
+    fn plan_takes_cases_by_number_and_by_group() {
+        let plan = Plan {
+            cases: vec!["V1".into(), "V2.2".into()],
+            modes: vec![Mode::Upgrade],
+            ..Plan::default()
+        };
+        let ids: Vec<&str> = plan
+            .cells("2.5.1")
+            .iter()
+            .map(|(case, _)| case.id)
+            .collect();
+        assert!(ids.contains(&"V1.1") && ids.contains(&"V2.2"), "{ids:?}");
+        assert!(!ids.contains(&"V2.1"), "{ids:?}");
+    }
+}

@@ -1,0 +1,286 @@
+//! A running server process.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+
+use crate::control::Control;
+
+/// The servers, in the order of the tables.
+pub const SERVERS: [&str; 8] = [
+    "1.0.6",
+    "1.3.7",
+    "1.4.5",
+    "1.7.4",
+    "2.0.4",
+    "2.5.1",
+    "4.8.4",
+    "4.8.4-no-eio3",
+];
+
+/// The server that refuses clients of Engine.IO 3.
+pub const REFUSING: &str = "4.8.4-no-eio3";
+
+const START_LIMIT: Duration = Duration::from_secs(20);
+const STOP_LIMIT: Duration = Duration::from_secs(2);
+const OUTPUT_KEPT: usize = 64 << 10;
+
+/// A process that serves one version of socket.io on several ports. It is ended when this is dropped.
+pub struct Server {
+    name: String,
+    ports: BTreeMap<String, u16>,
+    control: Control,
+    process: Mutex<Child>,
+    output: Output,
+}
+
+/// What a process wrote, the newest part of it.
+type Output = Arc<Mutex<VecDeque<u8>>>;
+
+/// Why a server did not start, in one sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartError(String);
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StartError {}
+
+#[derive(Deserialize)]
+struct Ready {
+    ports: BTreeMap<String, u16>,
+}
+
+impl Server {
+    /// Starts a server: one of [`SERVERS`]. Returns when its ports are open.
+    ///
+    /// # Errors
+    /// If the name is unknown, Node or the version is not installed, or the server does not become ready in time.
+    pub fn start(name: &str) -> Result<Self, StartError> {
+        let (folder, arguments) = folder_of(name)?;
+        let mut process = spawn(&folder, arguments)?;
+        let output = keep_stderr(&mut process);
+        let ready = match process.stdout.take() {
+            Some(stdout) => wait_until_ready(stdout),
+            None => Err("its standard output is missing".to_owned()),
+        };
+        let ready = ready.map_err(|why| {
+            stop(&mut process);
+            let said = text_of(&output);
+            StartError(format!(
+                "the server {name} did not start: {why}; it said: {}",
+                said.trim()
+            ))
+        });
+        let ports = ready?.ports;
+        let control = ports.get("control").copied().unwrap_or_default();
+        Ok(Self {
+            name: name.to_owned(),
+            ports,
+            control: Control::new(control),
+            process: Mutex::new(process),
+            output,
+        })
+    }
+
+    /// The name it was started by, for example `2.5.1` or `4.8.4-no-eio3`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The socket.io version, for example `4.8.4`.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        self.name
+            .split_once('-')
+            .map_or(&self.name, |(version, _)| version)
+    }
+
+    /// The port of a variant, for example `main`.
+    ///
+    /// # Panics
+    /// If the server has no such variant: the test names one that does not exist.
+    #[must_use]
+    pub fn port(&self, variant: &str) -> u16 {
+        match self.ports.get(variant) {
+            Some(port) => *port,
+            None => panic!(
+                "the server {} has no port {variant:?}, only {:?}",
+                self.name, self.ports
+            ),
+        }
+    }
+
+    /// All ports by the names of their variants.
+    #[must_use]
+    pub fn ports(&self) -> &BTreeMap<String, u16> {
+        &self.ports
+    }
+
+    /// What the server saw, and making it do something.
+    #[must_use]
+    pub fn control(&self) -> &Control {
+        &self.control
+    }
+
+    /// What the process wrote to standard error, the newest part of it.
+    #[must_use]
+    pub fn output(&self) -> String {
+        text_of(&self.output)
+    }
+
+    /// Ends the process: closes its standard input, waits 2 s at most, then kills it. A second call does nothing.
+    pub fn stop(&self) {
+        stop(&mut lock(&self.process));
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("name", &self.name)
+            .field("ports", &self.ports)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The folder of `node-server` and the flags that a name stands for.
+fn folder_of(name: &str) -> Result<(String, &'static [&'static str]), StartError> {
+    if !SERVERS.contains(&name) {
+        return Err(StartError(format!(
+            "there is no server {name:?}, only {}",
+            SERVERS.join(", ")
+        )));
+    }
+    Ok(match name.strip_suffix("-no-eio3") {
+        Some(folder) => (folder.to_owned(), &["--no-eio3"]),
+        None => (name.to_owned(), &[]),
+    })
+}
+
+fn spawn(folder: &str, flags: &[&str]) -> Result<Child, StartError> {
+    let servers = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../node-server"));
+    if !servers.join(folder).join("node_modules/socket.io").is_dir() {
+        return Err(StartError(format!(
+            "socket.io {folder} is not installed: `cargo xtask test-servers` installs it"
+        )));
+    }
+    Command::new("node")
+        .arg("app.js")
+        .arg(folder)
+        .args(flags)
+        .current_dir(servers)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| {
+            StartError(format!(
+                "Node.js 18.3 or newer is needed as `node` on the PATH ({error}); \
+                 `cargo xtask test-servers` installs all the rest"
+            ))
+        })
+}
+
+fn keep_stderr(process: &mut Child) -> Output {
+    let output = Output::default();
+    if let Some(mut stderr) = process.stderr.take() {
+        let kept = Arc::clone(&output);
+        thread::spawn(move || {
+            let mut chunk = [0; 4096];
+            while let Ok(read @ 1..) = stderr.read(&mut chunk) {
+                let mut kept = lock(&kept);
+                kept.extend(&chunk[..read]);
+                let surplus = kept.len().saturating_sub(OUTPUT_KEPT);
+                kept.drain(..surplus);
+            }
+        });
+    }
+    output
+}
+
+fn wait_until_ready(stdout: ChildStdout) -> Result<Ready, String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut line = String::new();
+        let read = BufReader::new(stdout).read_line(&mut line);
+        // Nobody listens any more if it took too long.
+        drop(sender.send(read.map(|_| line)));
+    });
+    match receiver.recv_timeout(START_LIMIT) {
+        Ok(Ok(line)) if line.is_empty() => Err("it ended before its ready line".to_owned()),
+        Ok(Ok(line)) => serde_json::from_str(&line)
+            .map_err(|error| format!("{error} in its ready line {line:?}")),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("no ready line within {START_LIMIT:?}")),
+    }
+}
+
+fn stop(process: &mut Child) {
+    drop(process.stdin.take());
+    let deadline = Instant::now() + STOP_LIMIT;
+    while Instant::now() < deadline {
+        match process.try_wait() {
+            Ok(None) => thread::sleep(Duration::from_millis(5)),
+            Ok(Some(_)) | Err(_) => return,
+        }
+    }
+    // It may have ended just now; either way it is gone after this.
+    drop(process.kill());
+    drop(process.wait());
+}
+
+fn text_of(output: &Output) -> String {
+    let (head, tail) = {
+        let kept = lock(output);
+        let (head, tail) = kept.as_slices();
+        (head.to_vec(), tail.to_vec())
+    };
+    String::from_utf8_lossy(&[head, tail].concat()).into_owned()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_server_is_one_clear_sentence() {
+        let error = Server::start("0.0.1").unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("there is no server \"0.0.1\", only 1.0.6, "),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn refusing_server_is_the_same_version_with_a_flag() {
+        assert_eq!(folder_of("2.5.1").unwrap(), ("2.5.1".to_owned(), &[][..]));
+        assert_eq!(
+            folder_of(REFUSING).unwrap(),
+            ("4.8.4".to_owned(), &["--no-eio3"][..])
+        );
+    }
+}

@@ -1,0 +1,247 @@
+//! C5: URLs and options.
+//!
+//! URLs without a port, and IPv6 addresses without brackets (which then have none), are unit tests of `sio-net`: a
+//! test cannot have port 80.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use sio_core::session::Session;
+use sio_core::{Error, UsageError};
+use sio_net::ClientBuilder;
+
+use crate::case::{ALL, Case, Mode, Outcome};
+use crate::context::Context;
+use crate::front::Front;
+use crate::{ensure, ensure_eq};
+
+/// The cases.
+#[must_use]
+pub fn cases<P: Session>() -> Vec<Case<P>> {
+    vec![
+        Case {
+            id: "C5.1",
+            title: "http, https, ws, wss and no scheme lead to the right target",
+            modes: ALL,
+            run: schemes,
+        },
+        Case {
+            id: "C5.2",
+            title: "IPv6 hosts work",
+            modes: ALL,
+            run: ipv6,
+        },
+        Case {
+            id: "C5.3",
+            title: "Path, namespace and query go where the documentation says",
+            modes: ALL,
+            run: path_namespace_and_query,
+        },
+        Case {
+            id: "C5.4",
+            title: "Headers reach the server on every request; invalid ones are refused before anything is sent",
+            modes: ALL,
+            run: headers,
+        },
+        Case {
+            id: "C5.5",
+            title: "User and password in the URL become basic authorization on every request",
+            modes: ALL,
+            run: userinfo,
+        },
+    ]
+}
+
+fn schemes<P: Session>(cx: &Context<P>) -> Outcome {
+    let port = cx.server().port("main");
+    for url in [
+        "http://127.0.0.1",
+        "ws://127.0.0.1",
+        "127.0.0.1",
+        "HTTP://LOCALHOST",
+        " http://127.0.0.1",
+    ] {
+        let client = cx.builder_at(&format!("{url}:{port}")).connect();
+        let client = client.map_err(|error| format!("{url}:{port}: {}", error.chain()))?;
+        cx.exchange(&client)?;
+        client.close()?;
+    }
+    for scheme in ["https", "wss"] {
+        let front = Front::open(Ipv4Addr::LOCALHOST.into(), port)?;
+        let refused = cx
+            .builder_at(&format!("{scheme}://127.0.0.1:{}", front.port()))
+            .connect();
+        ensure!(
+            matches!(refused, Err(Error::Transport { .. })),
+            "TLS to a plain port gave {refused:?}"
+        );
+        // 0x16 0x03 begins a TLS handshake.
+        let begins = front
+            .from_clients()
+            .first()
+            .is_some_and(|bytes| bytes.starts_with(&[0x16, 0x03]));
+        ensure!(
+            begins,
+            "{scheme} did not begin with TLS: {:?}",
+            front.from_clients()
+        );
+    }
+    Ok(())
+}
+
+fn ipv6<P: Session>(cx: &Context<P>) -> Outcome {
+    let front = Front::open(Ipv6Addr::LOCALHOST.into(), cx.server().port("main"))?;
+    let client = cx
+        .builder_at(&format!("http://[::1]:{}", front.port()))
+        .connect()?;
+    cx.settle(&client)?;
+    cx.exchange(&client)?;
+    let host = format!("[::1]:{}", front.port());
+    for request in cx.control().requests()? {
+        ensure_eq!(
+            request.header("host"),
+            Some(host.as_str()),
+            "the Host header of {}",
+            request.kind
+        );
+    }
+    Ok(())
+}
+
+fn path_namespace_and_query<P: Session>(cx: &Context<P>) -> Outcome {
+    let url = format!("{}/chat?from=the%20url&plus=a%2Bb", cx.url("custom-path"));
+    for path in ["/custom/path", "custom/path/", "//custom/path//"] {
+        let client = cx
+            .builder_at(&url)
+            .path(path)
+            .query("option", "x&y=z")
+            .connect()?;
+        ensure_eq!(client.name(), "/chat", "the namespace of the handle");
+        cx.settle(&client)?;
+        cx.exchange(&client)?;
+        client.close()?;
+    }
+    let control = cx.control();
+    ensure_eq!(
+        control.sockets(Some("/chat"))?.len(),
+        3,
+        "sockets in the namespace"
+    );
+    for request in control.requests()? {
+        let query = |name: &str| request.query.get(name).map(String::as_str);
+        ensure!(
+            request.url.starts_with("/custom/path/?"),
+            "the path of {}",
+            request.url
+        );
+        ensure_eq!(
+            query("from"),
+            Some("the url"),
+            "the URL's query in {}",
+            request.url
+        );
+        ensure_eq!(
+            query("plus"),
+            Some("a+b"),
+            "the URL's query in {}",
+            request.url
+        );
+        ensure_eq!(
+            query("option"),
+            Some("x&y=z"),
+            "the option in {}",
+            request.url
+        );
+    }
+    Ok(())
+}
+
+fn headers<P: Session>(cx: &Context<P>) -> Outcome {
+    let client = cx
+        .builder()
+        .header("X-Token", "one two")
+        .header("Cookie", "a=1; b=2")
+        .connect()?;
+    cx.settle(&client)?;
+    cx.exchange(&client)?;
+    client.close()?;
+    let requests = every_kind_of_request(cx)?;
+    for request in &requests {
+        ensure_eq!(
+            request.header("x-token"),
+            Some("one two"),
+            "the header on a {}",
+            request.kind
+        );
+        ensure_eq!(
+            request.header("cookie"),
+            Some("a=1; b=2"),
+            "the cookie on a {}",
+            request.kind
+        );
+    }
+    for (name, value) in [
+        ("X Token", "x"),
+        ("", "x"),
+        ("X-Token", "a\r\nInjected: yes"),
+        ("Host", "elsewhere"),
+    ] {
+        expect_usage_error(cx.builder().header(name, value), name)?;
+    }
+    ensure_eq!(
+        cx.control().requests()?.len(),
+        requests.len(),
+        "requests after refused headers"
+    );
+    Ok(())
+}
+
+fn expect_usage_error<P: Session>(builder: ClientBuilder<P>, header: &str) -> Outcome {
+    match builder.connect() {
+        Err(Error::Usage(UsageError::Header { name, .. })) => {
+            ensure_eq!(&*name, header, "the header that the error names");
+            Ok(())
+        }
+        other => Err(format!("the header {header:?} gave {other:?}").into()),
+    }
+}
+
+/// All requests, of which there is at least one of each kind that the mode has.
+fn every_kind_of_request<P: Session>(cx: &Context<P>) -> Outcome<Vec<crate::control::Request>> {
+    let requests = cx.control().requests()?;
+    let kinds: &[&str] = match cx.mode() {
+        Mode::Polling => &["handshake", "poll", "post"],
+        Mode::WebSocket => &["upgrade"],
+        Mode::Upgrade => &["handshake", "poll", "upgrade"],
+    };
+    for kind in kinds {
+        ensure!(
+            requests.iter().any(|request| request.kind == *kind),
+            "the server saw no {kind}"
+        );
+    }
+    Ok(requests)
+}
+
+fn userinfo<P: Session>(cx: &Context<P>) -> Outcome {
+    let url = cx.url("main").replace("http://", "http://me:p%40ss%3A@");
+    let client = cx.builder_at(&url).connect()?;
+    cx.settle(&client)?;
+    cx.exchange(&client)?;
+    client.close()?;
+    for request in every_kind_of_request(cx)? {
+        // me:p@ss:
+        let basic = Some("Basic bWU6cEBzczo=");
+        ensure_eq!(
+            request.header("authorization"),
+            basic,
+            "the authorization on a {}",
+            request.kind
+        );
+        ensure!(
+            !request.url.contains("me:"),
+            "the password is in the URL: {}",
+            request.url
+        );
+    }
+    Ok(())
+}
