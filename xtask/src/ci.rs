@@ -1,0 +1,253 @@
+//! `cargo xtask ci`: the gates that need no server, each named with its time and result.
+//!
+//! Every gate runs, whatever failed before it. The tests are not among them: `cargo xtask test-servers` has them all.
+
+use std::io::{self, Write as _};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::{process, tidy};
+
+struct Gate {
+    name: &'static str,
+    check: fn() -> Result<Outcome, String>,
+}
+
+/// In the order of how soon they answer. Clippy goes over the two crates with features once more by themselves: in the
+/// whole workspace the features of one member are switched on for the others.
+const GATES: [Gate; 8] = [
+    Gate {
+        name: "format",
+        check: || cargo("fmt --all --check -- -l"),
+    },
+    Gate {
+        name: "tidy",
+        check: tidy_gate,
+    },
+    Gate {
+        name: "javascript",
+        check: javascript,
+    },
+    Gate {
+        name: "clippy",
+        check: || {
+            cargo("clippy --quiet --keep-going --workspace --all-targets --locked -- -D warnings")
+        },
+    },
+    Gate {
+        name: "clippy, sio-net without features",
+        check: || bare_clippy("sio-net"),
+    },
+    Gate {
+        name: "clippy, sio-v1 without features",
+        check: || bare_clippy("sio-v1"),
+    },
+    Gate {
+        name: "docs",
+        check: docs,
+    },
+    Gate {
+        name: "oldest Rust",
+        check: oldest_rust,
+    },
+];
+
+enum Outcome {
+    Passed,
+    Failed,
+    /// Says why; never counted as passed.
+    NotChecked(String),
+}
+
+impl From<bool> for Outcome {
+    fn from(passed: bool) -> Self {
+        if passed { Self::Passed } else { Self::Failed }
+    }
+}
+
+struct Row {
+    name: &'static str,
+    outcome: Outcome,
+    took: Duration,
+}
+
+pub(crate) fn run() -> Result<ExitCode, String> {
+    let rows: Vec<_> = GATES.iter().map(pass_through).collect();
+    println!("\n{}", table(&rows));
+    let failed = rows
+        .iter()
+        .any(|row| matches!(row.outcome, Outcome::Failed));
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn pass_through(gate: &Gate) -> Row {
+    let started = Instant::now();
+    let outcome = (gate.check)().unwrap_or_else(|sentence| {
+        eprintln!("xtask: {sentence}");
+        Outcome::Failed
+    });
+    Row {
+        name: gate.name,
+        outcome,
+        took: started.elapsed(),
+    }
+}
+
+fn table(rows: &[Row]) -> String {
+    let width = rows
+        .iter()
+        .map(|row| row.name.len())
+        .max()
+        .unwrap_or_default();
+    let lines = rows.iter().map(|row| {
+        let verdict = match &row.outcome {
+            Outcome::Passed => "passed",
+            Outcome::Failed => "FAILED",
+            Outcome::NotChecked(reason) => {
+                return format!("{:<width$}           not checked: {reason}", row.name);
+            }
+        };
+        format!(
+            "{:<width$}  {:>5.1} s  {verdict}",
+            row.name,
+            row.took.as_secs_f64()
+        )
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn cargo(line: &str) -> Result<Outcome, String> {
+    announce(&format!("cargo {line}"));
+    run_quietly(process::cargo().args(line.split(' ')))
+}
+
+fn bare_clippy(package: &str) -> Result<Outcome, String> {
+    cargo(&format!(
+        "clippy --quiet --keep-going --package {package} --all-targets --no-default-features --locked -- -D warnings"
+    ))
+}
+
+fn docs() -> Result<Outcome, String> {
+    let line = "doc --quiet --keep-going --workspace --no-deps --locked";
+    announce(&format!("RUSTDOCFLAGS='-D warnings' cargo {line}"));
+    run_quietly(
+        process::cargo()
+            .args(line.split(' '))
+            .env("RUSTDOCFLAGS", "-D warnings"),
+    )
+}
+
+/// The version stands once, in the workspace's `Cargo.toml`. Only rustup can run another toolchain, and only one that is
+/// there: a gate installs nothing.
+fn oldest_rust() -> Result<Outcome, String> {
+    let version = env!("CARGO_PKG_RUST_VERSION");
+    let listed = Command::new("rustup").args(["toolchain", "list"]).output();
+    let list = listed.map(|output| output.stdout).unwrap_or_default();
+    let Some(toolchain) = find_toolchain(&String::from_utf8_lossy(&list), version) else {
+        return Ok(Outcome::NotChecked(format!(
+            "toolchain {version} is absent"
+        )));
+    };
+    let line = format!(
+        "run {toolchain} cargo check --quiet --keep-going --workspace --all-targets --locked"
+    );
+    announce(&format!("rustup {line}"));
+    run_quietly(Command::new("rustup").args(line.split(' ')))
+}
+
+/// For 1.88, the name of `1.88-x86_64-unknown-linux-gnu (default)` or `1.88.1-…`, but not of `1.8-…` or `1.880-…`.
+fn find_toolchain(list: &str, version: &str) -> Option<String> {
+    let mut names = list.lines().filter_map(|line| line.split(' ').next());
+    let found = names.find(|name| {
+        name.strip_prefix(version)
+            .is_some_and(|rest| rest.starts_with(['-', '.']))
+    })?;
+    Some(found.to_owned())
+}
+
+fn javascript() -> Result<Outcome, String> {
+    let mut passed = true;
+    announce("node --check, each file of JavaScript");
+    for path in tidy::tracked_paths(&crate::root())?
+        .iter()
+        .filter(|path| is_javascript(path))
+    {
+        passed &= process::status(
+            Command::new("node")
+                .arg("--check")
+                .arg(path)
+                .stdin(Stdio::null()),
+        )?
+        .success();
+    }
+    Ok(passed.into())
+}
+
+fn is_javascript(path: &str) -> bool {
+    [".js", ".mjs", ".cjs"]
+        .iter()
+        .any(|ending| path.ends_with(ending))
+}
+
+fn tidy_gate() -> Result<Outcome, String> {
+    announce("tidy (xtask/src/tidy.rs)");
+    let faults = tidy::check_tree(&crate::root())?;
+    for fault in &faults {
+        println!("{fault}");
+    }
+    Ok(faults.is_empty().into())
+}
+
+fn run_quietly(command: &mut Command) -> Result<Outcome, String> {
+    Ok(process::status(command.stdin(Stdio::null()))?
+        .success()
+        .into())
+}
+
+/// A heading above what the gate may say, written so that a person can run it alone.
+fn announce(line: &str) {
+    println!("$ {line}");
+    // What follows is often another program's, which does not wait for our buffer.
+    _ = io::stdout().flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_toolchain_is_found_by_its_version() {
+        let list = "stable-x86_64-unknown-linux-gnu (active, default)\n1.88-x86_64-apple-darwin\n1.95.0-linux (x)\n";
+        let find = |version| find_toolchain(list, version);
+        assert_eq!(find("1.88").as_deref(), Some("1.88-x86_64-apple-darwin"));
+        assert_eq!(find("1.95").as_deref(), Some("1.95.0-linux"));
+        assert_eq!(find("1.8"), None);
+        assert_eq!(find_toolchain("", "1.88"), None);
+    }
+
+    #[test]
+    fn what_was_not_checked_does_not_look_passed() {
+        let row = |name, outcome| Row {
+            name,
+            outcome,
+            took: Duration::from_millis(1250),
+        };
+        let rows = [
+            row("format", Outcome::Passed),
+            row("docs", Outcome::Failed),
+            row(
+                "oldest Rust",
+                Outcome::NotChecked("toolchain 1.88 is absent".into()),
+            ),
+        ];
+        let expected = "\
+format         1.2 s  passed
+docs           1.2 s  FAILED
+oldest Rust           not checked: toolchain 1.88 is absent";
+        assert_eq!(table(&rows), expected);
+    }
+}

@@ -1,0 +1,260 @@
+//! What may be asked for, readable as help.
+
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use lexopt::prelude::*;
+
+use crate::node;
+
+const HELP: &str = "\
+cargo xtask <task>
+
+  demo               install a real server, start it, show a client talk to it
+      --server S     … this one (default: 2.5.1)
+  serve <server>     a server for a client of your own, until Ctrl-C
+  test-servers       all tests: unit tests, then the suites on every server
+      --server S     … only this server
+      --transport T  … only this transport: polling, websocket, upgrade
+      --case C       … only this case or group, such as V6 or V6.3
+      --no-unit      … no unit tests (a filter leaves them out too)
+  ci                 lint gates: format, tidy, JavaScript, clippy, docs, MSRV
+  help               this list
+
+--server, --transport and --case may be given several times. The suites leave
+their report, and what a failing server said, in target/conformance.
+
+The servers need Node 18.3 with npm. A task installs the ones it uses, where
+they are missing. 4.8.4-no-eio3 is 4.8.4 without allowEIO3.
+";
+
+const DEMO_SERVER: &str = "2.5.1";
+
+/// A task, as asked for.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Task {
+    Help,
+    Demo { server: String },
+    Serve { server: String },
+    TestServers(Wanted),
+    Ci,
+}
+
+/// Which tests to run; an empty list is everything.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Wanted {
+    pub(crate) servers: Vec<String>,
+    pub(crate) transports: Vec<String>,
+    pub(crate) cases: Vec<String>,
+    pub(crate) no_unit: bool,
+}
+
+impl Wanted {
+    pub(crate) fn is_filtered(&self) -> bool {
+        !(self.servers.is_empty() && self.transports.is_empty() && self.cases.is_empty())
+    }
+}
+
+/// The names of all tasks, for the check that the documents name no other.
+pub(crate) const TASKS: [&str; 5] = ["demo", "serve", "test-servers", "ci", "help"];
+
+/// Reads the arguments behind `cargo xtask`.
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Task, String> {
+    parse_task(lexopt::Parser::from_args(arguments))
+        .map_err(|error| format!("{error}; `cargo xtask help` lists the tasks and their options"))
+}
+
+fn parse_task(mut rest: lexopt::Parser) -> Result<Task, lexopt::Error> {
+    let name = match rest.next()? {
+        None | Some(Long("help") | Short('h')) => return Ok(Task::Help),
+        Some(Value(name)) => name.string()?,
+        Some(other) => return Err(other.unexpected()),
+    };
+    match name.as_str() {
+        "demo" => parse_demo(rest),
+        "serve" => parse_serve(rest),
+        "test-servers" => parse_test_servers(rest),
+        "ci" => parse_bare(rest, Task::Ci),
+        "help" => parse_bare(rest, Task::Help),
+        _ => Err(format!("there is no task {name:?}").into()),
+    }
+}
+
+fn parse_demo(mut rest: lexopt::Parser) -> Result<Task, lexopt::Error> {
+    let mut server = DEMO_SERVER.to_owned();
+    while let Some(argument) = rest.next()? {
+        match argument {
+            Long("server") => server = rest.value()?.string()?,
+            Long("help") | Short('h') => return Ok(Task::Help),
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Task::Demo { server })
+}
+
+fn parse_serve(mut rest: lexopt::Parser) -> Result<Task, lexopt::Error> {
+    let mut server = None;
+    while let Some(argument) = rest.next()? {
+        match argument {
+            Value(name) if server.is_none() => server = Some(name.string()?),
+            Long("help") | Short('h') => return Ok(Task::Help),
+            other => return Err(other.unexpected()),
+        }
+    }
+    let server = server.ok_or("serve needs the name of a server, such as 2.5.1")?;
+    Ok(Task::Serve { server })
+}
+
+fn parse_test_servers(mut rest: lexopt::Parser) -> Result<Task, lexopt::Error> {
+    let mut wanted = Wanted::default();
+    while let Some(argument) = rest.next()? {
+        match argument {
+            Long("server") => wanted.servers.push(rest.value()?.string()?),
+            Long("transport") => wanted.transports.push(rest.value()?.string()?),
+            Long("case") => wanted.cases.push(rest.value()?.string()?),
+            Long("no-unit") => wanted.no_unit = true,
+            Long("help") | Short('h') => return Ok(Task::Help),
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Task::TestServers(wanted))
+}
+
+fn parse_bare(mut rest: lexopt::Parser, task: Task) -> Result<Task, lexopt::Error> {
+    match rest.next()? {
+        None => Ok(task),
+        Some(Long("help") | Short('h')) => Ok(Task::Help),
+        Some(other) => Err(other.unexpected()),
+    }
+}
+
+pub(crate) fn print_help() -> Result<ExitCode, String> {
+    let servers = node::server_folders()?.join(", ");
+    // Whoever stops reading, as `head` does, has seen enough.
+    _ = writeln!(io::stdout(), "{HELP}Servers: {servers}.");
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Task, String> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    fn texts(list: &[&str]) -> Vec<String> {
+        list.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn nothing_or_a_plea_for_help_is_help() {
+        for line in [
+            "",
+            "help",
+            "--help",
+            "-h",
+            "demo --help",
+            "serve -h",
+            "ci --help",
+            "test-servers --help",
+        ] {
+            assert_eq!(read(line), Ok(Task::Help), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn help_fits_a_screen() {
+        assert!(HELP.lines().count() < 23);
+        assert!(HELP.lines().all(|line| line.chars().count() <= 80));
+    }
+
+    #[test]
+    fn every_task_is_known_and_in_the_help() {
+        for name in TASKS {
+            assert!(
+                HELP.lines().any(|line| line.trim_start().starts_with(name)),
+                "{name}"
+            );
+            let known = read(name).map_or_else(|sentence| !sentence.contains("no task"), |_| true);
+            assert!(known, "{name}");
+        }
+    }
+
+    #[test]
+    fn demo_has_a_default_server() {
+        assert_eq!(
+            read("demo"),
+            Ok(Task::Demo {
+                server: "2.5.1".into()
+            })
+        );
+        assert_eq!(
+            read("demo --server=1.4.5"),
+            Ok(Task::Demo {
+                server: "1.4.5".into()
+            })
+        );
+    }
+
+    #[test]
+    fn serve_takes_one_server() {
+        assert_eq!(
+            read("serve 1.4.5"),
+            Ok(Task::Serve {
+                server: "1.4.5".into()
+            })
+        );
+        assert!(
+            read("serve")
+                .unwrap_err()
+                .contains("needs the name of a server")
+        );
+        assert!(read("serve 1.4.5 2.5.1").unwrap_err().contains("2.5.1"));
+    }
+
+    #[test]
+    fn filters_add_up() {
+        let line =
+            "test-servers --server 1.4.5 --case V6 --server=2.5.1 --transport polling --no-unit";
+        let wanted = Wanted {
+            servers: texts(&["1.4.5", "2.5.1"]),
+            transports: texts(&["polling"]),
+            cases: texts(&["V6"]),
+            no_unit: true,
+        };
+        assert!(wanted.is_filtered());
+        assert_eq!(read(line), Ok(Task::TestServers(wanted)));
+    }
+
+    #[test]
+    fn leaving_out_the_unit_tests_is_no_filter() {
+        let Ok(Task::TestServers(wanted)) = read("test-servers --no-unit") else {
+            panic!("not read as test-servers");
+        };
+        assert!(!wanted.is_filtered());
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_in_one_line() {
+        let wrong = [
+            ("tset", "tset"),
+            ("--fast", "--fast"),
+            ("demo 2.5.1", "2.5.1"),
+            ("demo --server", "--server"),
+            ("test-servers --serve 1.4.5", "--serve"),
+            ("ci now", "now"),
+            ("help demo", "demo"),
+        ];
+        for (line, culprit) in wrong {
+            let sentence = read(line).unwrap_err();
+            assert!(sentence.contains(culprit), "{line:?}: {sentence}");
+            assert!(
+                sentence.contains("cargo xtask help"),
+                "{line:?}: {sentence}"
+            );
+            assert_eq!(sentence.lines().count(), 1, "{line:?}: {sentence}");
+        }
+    }
+}

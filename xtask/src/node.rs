@@ -1,0 +1,207 @@
+//! Node.js, npm, and the pinned servers in `node-server/`.
+
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Instant;
+use std::{fmt, fs};
+
+const SERVERS: &str = "node-server";
+
+/// What `node-server/app.js` and the servers run on.
+const OLDEST: NodeVersion = NodeVersion {
+    major: 18,
+    minor: 3,
+};
+
+/// Npm is a script on Windows, which is not found without its ending.
+const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
+
+const INSTALL: [&str; 4] = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+
+/// Says in one sentence what to install when Node.js is missing or too old.
+pub(crate) fn require_node() -> Result<(), String> {
+    let output = run_or_missing(Command::new("node").arg("--version"), "Node.js")?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let version = NodeVersion::parse(&said).ok_or_else(|| {
+        format!(
+            "`node --version` said {:?}, which is no version",
+            said.trim()
+        )
+    })?;
+    if version < OLDEST {
+        return Err(format!(
+            "the servers need Node.js {OLDEST} or newer, and this machine has Node.js {version}"
+        ));
+    }
+    Ok(())
+}
+
+/// Runs a program that a person may have to install first.
+fn run_or_missing(command: &mut Command, what: &str) -> Result<Output, String> {
+    command.output().map_err(|error| match error.kind() {
+        ErrorKind::NotFound => {
+            format!("{what} was not found: install Node.js {OLDEST} or newer, with npm, so that it is on the PATH")
+        }
+        _ => format!("cannot start {what}: {error}"),
+    })
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct NodeVersion {
+    major: u32,
+    minor: u32,
+}
+
+impl NodeVersion {
+    /// Reads `v20.20.2`, as `node --version` says it.
+    fn parse(said: &str) -> Option<Self> {
+        let mut parts = said.trim().strip_prefix('v')?.split('.');
+        Some(Self {
+            major: parts.next()?.parse().ok()?,
+            minor: parts.next()?.parse().ok()?,
+        })
+    }
+}
+
+impl fmt::Display for NodeVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}
+
+/// The folders of `node-server/` that hold a pinned server.
+pub(crate) fn server_folders() -> Result<Vec<String>, String> {
+    let cannot_list = |error: io::Error| format!("cannot list {SERVERS}: {error}");
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(SERVERS).map_err(cannot_list)? {
+        let entry = entry.map_err(cannot_list)?;
+        if entry.path().join("package-lock.json").is_file() {
+            folders.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
+
+/// The folder that a server runs from: its own name, or what stands before a variant such as `4.8.4-no-eio3`.
+pub(crate) fn folder_of(server: &str) -> Result<String, String> {
+    let mut folders = server_folders()?;
+    match folders.iter().position(|folder| runs_from(server, folder)) {
+        Some(index) => Ok(folders.swap_remove(index)),
+        None => Err(format!(
+            "there is no server {server:?} in {SERVERS}, only {}",
+            folders.join(", ")
+        )),
+    }
+}
+
+fn runs_from(server: &str, folder: &str) -> bool {
+    server
+        .strip_prefix(folder)
+        .is_some_and(|variant| variant.is_empty() || variant.starts_with('-'))
+}
+
+/// Installs those of the servers that are missing or were installed from another lock file.
+pub(crate) fn install(folders: &[String]) -> Result<(), String> {
+    for folder in folders {
+        let server = PathBuf::from(SERVERS).join(folder);
+        let lock = read(&server.join("package-lock.json"))?;
+        if !is_installed(&server, &lock) {
+            install_one(folder, &server)?;
+            note_installed(&server, &lock)?;
+        }
+    }
+    Ok(())
+}
+
+/// A copy of the lock file, written once npm has finished. Npm empties `node_modules` first, so the copy vanishes with
+/// what it stands for. Times of files would not do: git sets them to when a file was checked out.
+fn stamp(server: &Path) -> PathBuf {
+    server
+        .join("node_modules")
+        .join(".installed-package-lock.json")
+}
+
+fn is_installed(server: &Path, lock: &[u8]) -> bool {
+    fs::read(stamp(server)).is_ok_and(|installed| installed == lock)
+}
+
+fn note_installed(server: &Path, lock: &[u8]) -> Result<(), String> {
+    let stamp = stamp(server);
+    fs::write(&stamp, lock).map_err(|error| format!("cannot write {}: {error}", stamp.display()))
+}
+
+fn install_one(folder: &str, server: &Path) -> Result<(), String> {
+    eprint!("installing socket.io {folder} … ");
+    let started = Instant::now();
+    let outcome = run_or_missing(Command::new(NPM).args(INSTALL).current_dir(server), "npm");
+    match outcome {
+        Ok(output) if output.status.success() => {
+            eprintln!("{:.1} s", started.elapsed().as_secs_f64());
+            Ok(())
+        }
+        Ok(output) => {
+            eprintln!(
+                "failed\n{}",
+                String::from_utf8_lossy(&output.stderr).trim_end()
+            );
+            Err(format!(
+                "npm could not install socket.io {folder} in {}; what it said stands above",
+                server.display()
+            ))
+        }
+        Err(sentence) => {
+            eprintln!("failed");
+            Err(sentence)
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_node_are_read() {
+        let version = |major, minor| Some(NodeVersion { major, minor });
+        assert_eq!(NodeVersion::parse("v20.20.2\n"), version(20, 20));
+        assert_eq!(NodeVersion::parse("v18.3.0\r\n"), version(18, 3));
+        assert_eq!(NodeVersion::parse("v23.0.0-nightly2024"), version(23, 0));
+        for said in ["", "20.20.2", "v20", "vx.y.z", "node v20.1.0"] {
+            assert_eq!(NodeVersion::parse(said), None, "{said:?}");
+        }
+    }
+
+    #[test]
+    fn versions_of_node_are_compared_as_numbers() {
+        let parse = |said| NodeVersion::parse(said).unwrap();
+        assert!(parse("v9.11.2") < OLDEST);
+        assert!(parse("v18.2.0") < OLDEST);
+        assert!(parse("v18.3.0") >= OLDEST);
+        assert!(parse("v100.0.0") > OLDEST);
+    }
+
+    #[test]
+    fn a_variant_runs_from_the_folder_of_its_version() {
+        assert!(runs_from("4.8.4", "4.8.4"));
+        assert!(runs_from("4.8.4-no-eio3", "4.8.4"));
+        assert!(!runs_from("4.8.40", "4.8.4"));
+        assert!(!runs_from("4.8", "4.8.4"));
+    }
+
+    #[test]
+    fn a_missing_program_is_one_sentence() {
+        let sentence =
+            run_or_missing(&mut Command::new("no-such-program-of-sio"), "Node.js").unwrap_err();
+        assert!(
+            sentence.starts_with("Node.js was not found: install "),
+            "{sentence}"
+        );
+        assert_eq!(sentence.lines().count(), 1);
+    }
+}
