@@ -302,7 +302,8 @@ mod tests {
     fn only_the_first_answer_leaves_and_the_second_call_says_so() {
         let sent = Arc::new(Sent::default());
         let ack = question(&sent);
-        ack.clone().send(("yes", 2)).unwrap();
+        let same = ack.clone();
+        same.send(("yes", 2)).unwrap();
         let second = ack.send("again").unwrap_err();
         assert!(matches!(second, Error::Usage(UsageError::AnsweredTwice)));
         assert_eq!(*sent.0.lock().unwrap(), [(7, r#"["yes",2]"#.to_owned())]);

@@ -182,6 +182,19 @@ struct Entry {
     handler: Option<Handler>,
 }
 
+/// Handlers that were removed, to be dropped where no lock is held: that may run code of the program.
+#[derive(Debug)]
+#[must_use = "to be dropped where no lock is held"]
+pub struct Removed(Vec<Entry>);
+
+impl Removed {
+    /// How many there were.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+}
+
 impl Registry {
     /// Registers a handler; with `once` it runs for one event at most.
     pub fn add(&mut self, trigger: Trigger, once: bool, handler: Handler) -> HandlerId {
@@ -208,8 +221,8 @@ impl Registry {
         }
     }
 
-    /// Removes handlers; returns how many there were. A handler that runs now finishes, and does not run again.
-    pub fn remove(&mut self, which: &Removal) -> usize {
+    /// Removes handlers. One that runs now finishes, and does not run again.
+    pub fn remove(&mut self, which: &Removal) -> Removed {
         let ids: Vec<HandlerId> = match which {
             Removal::Handler(id) => vec![*id],
             Removal::Event(name) => self.by_name.get(name).cloned().unwrap_or_default(),
@@ -219,7 +232,7 @@ impl Registry {
                 self.entries.keys().filter(is_event).copied().collect()
             }
         };
-        ids.into_iter().filter(|id| self.forget(*id)).count()
+        Removed(ids.into_iter().filter_map(|id| self.forget(id)).collect())
     }
 
     /// Whether nothing is registered.
@@ -257,24 +270,25 @@ impl Registry {
         handler
     }
 
-    /// Puts a handler back after it ran, unless it was removed meanwhile or is to run only once.
-    pub fn put_back(&mut self, id: HandlerId, handler: Handler) {
-        if let Some(entry) = self.entries.get_mut(&id) {
-            entry.handler = Some(handler);
+    /// Puts a handler back after it ran. If it was removed meanwhile, or is to run only once, it is given back, to be
+    /// dropped where no lock is held: that may run code of the program.
+    #[must_use = "to be dropped where no lock is held"]
+    pub fn put_back(&mut self, id: HandlerId, handler: Handler) -> Option<Handler> {
+        match self.entries.get_mut(&id) {
+            Some(entry) => entry.handler.replace(handler),
+            None => Some(handler),
         }
     }
 
-    fn forget(&mut self, id: HandlerId) -> bool {
-        let Some(entry) = self.entries.remove(&id) else {
-            return false;
-        };
+    fn forget(&mut self, id: HandlerId) -> Option<Entry> {
+        let entry = self.entries.remove(&id)?;
         self.list_mut(&entry.trigger).retain(|other| *other != id);
         if let Trigger::Event(name) = &entry.trigger
             && self.by_name.get(name).is_some_and(Vec::is_empty)
         {
             self.by_name.remove(name);
         }
-        true
+        Some(entry)
     }
 
     fn list_mut(&mut self, trigger: &Trigger) -> &mut Vec<HandlerId> {
@@ -405,7 +419,7 @@ mod tests {
         for id in plan {
             if let Some(mut handler) = registry.take(id) {
                 errors.extend(handler.run_event(event).err());
-                registry.put_back(id, handler);
+                drop(registry.put_back(id, handler));
             }
         }
         errors
@@ -440,10 +454,10 @@ mod tests {
         let mut registry = Registry::default();
         let id = registry.add(Trigger::Event("a".into()), false, observer(|_| {}));
         let running = registry.take(id).unwrap();
-        assert_eq!(registry.remove(&Removal::Handler(id)), 1);
-        registry.put_back(id, running);
+        assert_eq!(registry.remove(&Removal::Handler(id)).count(), 1);
+        assert!(registry.put_back(id, running).is_some());
         assert!(registry.take(id).is_none());
-        assert_eq!(registry.remove(&Removal::Handler(id)), 0);
+        assert_eq!(registry.remove(&Removal::Handler(id)).count(), 0);
     }
 
     #[test]
@@ -454,8 +468,8 @@ mod tests {
         registry.add(Trigger::Event("b".into()), false, note(&log, "b"));
         registry.add(Trigger::Any, false, note(&log, "any"));
         registry.add(Trigger::Status, false, Handler::status(|_| {}));
-        assert_eq!(registry.remove(&Removal::Event("a".into())), 2);
-        assert_eq!(registry.remove(&Removal::AllEvents), 2);
+        assert_eq!(registry.remove(&Removal::Event("a".into())).count(), 2);
+        assert_eq!(registry.remove(&Removal::AllEvents).count(), 2);
         let mut plan = Vec::new();
         registry.plan_status(&mut plan);
         assert_eq!(plan.len(), 1, "handlers of status stay");

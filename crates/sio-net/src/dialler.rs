@@ -259,7 +259,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::tls::Roots;
 
     const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -317,7 +316,7 @@ mod tests {
     fn cancelling_ends_a_handshake_that_the_peer_never_answers() {
         let (silent, address) = listener();
         let mut route = route(&[address]);
-        route.tls = Some(tls::Connector::new(Roots::WebPki).unwrap());
+        route.tls = Some(tls::Connector::new(tls::Roots::WebPki).unwrap());
         let cancel = Arc::new(Cancel::default());
         let of_thread = Arc::clone(&cancel);
         let (done, outcome) = mpsc::channel();

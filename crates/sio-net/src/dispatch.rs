@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use sio_core::handler::HandlerId;
+use sio_core::handler::{Handler, HandlerId};
 use sio_core::socket::AckCallback;
 use sio_core::{Args, Error, Event, Status};
 
@@ -161,7 +161,7 @@ fn run_event(space: &Arc<Space>, event: &Event, plan: &mut Vec<HandlerId>) {
             continue; // removed by a handler before it
         };
         let result = guarded(event.name(), || handler.run_event(event)).and_then(|ran| ran);
-        space.with_registry(|registry| registry.put_back(id, handler));
+        put_back(space, id, handler);
         if let Err(error) = result {
             tracing::warn!(namespace = %space.name, error = %error.chain(), "a handler failed");
             run_status(space, &Status::Error(error), &mut Vec::new());
@@ -176,11 +176,19 @@ fn run_status(space: &Arc<Space>, status: &Status, plan: &mut Vec<HandlerId>) {
             continue;
         };
         let result = guarded("a change of status", || handler.run_status(status));
-        space.with_registry(|registry| registry.put_back(id, handler));
+        put_back(space, id, handler);
         if let Err(error) = result {
             // Reporting it to the handlers of status could go round for ever.
             tracing::error!(namespace = %space.name, error = %error.chain());
         }
+    }
+}
+
+/// A handler has run. What it captured is dropped with it if it does not run again, which may run user code too.
+fn put_back(space: &Space, id: HandlerId, handler: Handler) {
+    let unwanted = space.with_registry(|registry| registry.put_back(id, handler));
+    if let Err(error) = guarded("what a handler captured", || drop(unwanted)) {
+        tracing::error!(namespace = %space.name, error = %error.chain());
     }
 }
 

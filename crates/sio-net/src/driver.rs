@@ -177,23 +177,24 @@ impl<P: Session> Core<P> {
         if space.is_connected() {
             self.emit_or_join_burst(emit)
         } else {
-            self.process(|link, now| link.emit(emit, now))
+            let taken = self.process(|link, now| link.emit(emit, now));
+            taken.map_err(|not_taken| not_taken.error)
         }
     }
 
     /// The quick way: an emit to a connected namespace cannot fail before the network does.
     fn emit_or_join_burst(&self, emit: Emit) -> Result<()> {
-        match self.link.try_lock() {
-            Ok(link) => self.process_locked(link, |link, now| link.emit(emit, now)),
-            Err(TryLockError::Poisoned(poisoned)) => {
-                self.process_locked(poisoned.into_inner(), |link, now| link.emit(emit, now))
-            }
+        let link = match self.link.try_lock() {
+            Ok(link) => link,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => {
                 lock(&self.burst).push(emit);
                 self.process_burst();
-                Ok(())
+                return Ok(());
             }
-        }
+        };
+        let taken = self.process_locked(link, |link, now| link.emit(emit, now));
+        taken.map_err(|not_taken| not_taken.error)
     }
 
     /// Emits and waits for the ack, driving the connection meanwhile where possible.

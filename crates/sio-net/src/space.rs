@@ -24,12 +24,19 @@ pub(crate) struct Space {
     /// Never held while a handler runs.
     registry: Mutex<Registry>,
     has_handlers: AtomicBool,
-    receivers: Mutex<Vec<Weak<Queue>>>,
+    receivers: Mutex<Receivers>,
     receiver_count: AtomicUsize,
     /// Whether an emit can leave at once; what the manager knows, readable without its lock.
     connected: AtomicBool,
     /// Whoever waits for the outcome of connecting or joining.
     joiners: Mutex<Vec<Arc<Joiner>>>,
+}
+
+#[derive(Default)]
+struct Receivers {
+    queues: Vec<Weak<Queue>>,
+    /// No event will come to any of them, nor to one that comes later.
+    over: bool,
 }
 
 impl Space {
@@ -63,11 +70,14 @@ impl Space {
     }
 
     pub(crate) fn remove(&self, which: &Removal) -> usize {
-        let mut registry = lock(&self.registry);
-        let count = registry.remove(which);
-        self.has_handlers
-            .store(!registry.is_empty(), Ordering::Release);
-        count
+        let removed = {
+            let mut registry = lock(&self.registry);
+            let removed = registry.remove(which);
+            self.has_handlers
+                .store(!registry.is_empty(), Ordering::Release);
+            removed
+        };
+        removed.count()
     }
 
     pub(crate) fn has_handlers(&self) -> bool {
@@ -89,10 +99,14 @@ impl Space {
 
     pub(crate) fn add_receiver(&self, queue: &Arc<Queue>) {
         let mut receivers = lock(&self.receivers);
-        receivers.retain(|receiver| receiver.strong_count() > 0);
-        receivers.push(Arc::downgrade(queue));
-        self.receiver_count
-            .store(receivers.len(), Ordering::Release);
+        if receivers.over {
+            queue.close();
+            return;
+        }
+        let queues = &mut receivers.queues;
+        queues.retain(|queue| queue.strong_count() > 0);
+        queues.push(Arc::downgrade(queue));
+        self.receiver_count.store(queues.len(), Ordering::Release);
     }
 
     /// Gives an event to every receiver; returns whether there was one.
@@ -101,22 +115,28 @@ impl Space {
             return false;
         }
         let mut received = false;
-        for queue in lock(&self.receivers).iter().filter_map(Weak::upgrade) {
+        let receivers = lock(&self.receivers);
+        for queue in receivers.queues.iter().filter_map(Weak::upgrade) {
             queue.push(event.clone());
             received = true;
         }
         received
     }
 
-    /// No event will come any more.
+    /// No event will come any more, unless the namespace is joined again.
     pub(crate) fn close_receivers(&self) {
         self.receiver_count.store(0, Ordering::Release);
-        for queue in lock(&self.receivers)
-            .drain(..)
-            .filter_map(|queue| queue.upgrade())
-        {
+        let queues = std::mem::take(&mut lock(&self.receivers).queues);
+        for queue in queues.iter().filter_map(Weak::upgrade) {
             queue.close();
         }
+    }
+
+    /// The connection is over.
+    pub(crate) fn end(&self) {
+        self.set_connected(false);
+        lock(&self.receivers).over = true;
+        self.close_receivers();
     }
 
     // --- state --------------------------------------------------------------------------------------------------

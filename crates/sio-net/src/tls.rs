@@ -100,6 +100,8 @@ mod with_rustls {
 }
 
 #[cfg(not(feature = "rustls"))]
+// The signatures are those of the build that has TLS.
+#[allow(clippy::needless_pass_by_ref_mut)]
 mod without {
     use std::io::{Read, Write};
 

@@ -12,16 +12,19 @@
 //!  any state ── broken, silent for too long, ended by the server ─► Closed
 //! ```
 //!
-//! The rules, and where they are: heartbeat in `heartbeat.rs`, the upgrade in `upgrade.rs`, what received packets mean
-//! in `inbound.rs`, URLs in `target.rs`. This file holds the states and moves between them.
+//! The rules, and where they are: the heartbeat in `heartbeat.rs`, requests and their answers in `polling.rs`, the upgrade
+//! in `upgrade.rs`, closing in `closing.rs`, what received packets mean in `inbound.rs`, URLs in `target.rs`. This file
+//! holds the states, and takes inputs and commands to where they belong.
 //!
 //! - One GET and at most one POST are out at any time; a GET is never cancelled while the session shall live.
 //! - Posts are always in binary framing, the one form every server version reads.
 //! - What the program sends waits while a post is out, or the upgrade pauses, and leaves in order.
 
+mod closing;
 mod explain;
 mod heartbeat;
 mod inbound;
+mod polling;
 mod target;
 mod upgrade;
 
@@ -32,14 +35,13 @@ use std::time::Instant;
 use bytes::Bytes;
 use bytestring::ByteString;
 use sio_core::session::{
-    Command, Input, Io, Method, Output, Request, RequestId, Response, SessionConfig, SessionEvent,
+    Command, Input, Io, Method, Output, RequestId, SessionConfig, SessionEvent,
 };
 use sio_core::{DisconnectReason, Encoded, Error, Transport, UsageError};
 
 use crate::engine::handshake::Handshake;
 use crate::engine::packet::undo_double_encoding;
 use crate::engine::packet::{EnginePacket, Frame};
-use crate::engine::payload::{self, PayloadLimits};
 use crate::error::SessionError;
 use crate::options::Options;
 use crate::packet::write;
@@ -49,6 +51,19 @@ use self::heartbeat::Heartbeat;
 use self::inbound::Inbound;
 use self::target::Targets;
 use self::upgrade::Upgrade;
+
+/// How many bytes go into one post at most: from 2.5 on servers refuse a post of more than 1,000,000.
+const MAX_POST: usize = 512 << 10;
+
+/// What the framing adds to a frame at most: kind, ten digits, end mark.
+const FRAMING: usize = 12;
+
+fn size(frame: &Frame) -> usize {
+    match frame {
+        Frame::Text(text) => text.len(),
+        Frame::Binary(bytes) => bytes.len(),
+    }
+}
 
 /// A session of Engine.IO 3 with Socket.IO 1.x/2.x packets. See the [module](self) and the contract in
 /// [`sio_core::session`].
@@ -62,6 +77,8 @@ pub struct Session {
     /// What waits for a post or for the end of the upgrade.
     queue: VecDeque<Frame>,
     queued_bytes: usize,
+    /// How much is put into one post, unless a single frame has more.
+    max_post: usize,
     next_request: u32,
     out: VecDeque<Output>,
     /// Kept to save allocations: what one input tells.
@@ -108,6 +125,7 @@ impl sio_core::session::Session for Session {
             heartbeat: None,
             queue: VecDeque::new(),
             queued_bytes: 0,
+            max_post: MAX_POST,
             next_request: 0,
             out: VecDeque::new(),
             events: Vec::new(),
@@ -267,150 +285,6 @@ impl Ended {
 }
 
 impl Session {
-    // --- HTTP ---------------------------------------------------------------------------------------------------
-
-    fn response(&mut self, id: RequestId, response: Response, now: Instant) {
-        match &mut self.state {
-            State::PollingHandshake { get } if *get == id => self.handshake_response(response, now),
-            State::Polling(polling) if polling.get == Some(id) => {
-                polling.get = None;
-                self.poll_response(response, now);
-            }
-            State::Polling(polling) if polling.post == Some(id) => {
-                polling.post = None;
-                if response.status == 200 {
-                    self.after_request();
-                } else {
-                    self.end(explain::refusal("a post", &response).into());
-                }
-            }
-            State::ClosingPolling(closing) if closing.post == Some(id) => {
-                closing.post = None;
-                self.post_or_finish_closing();
-            }
-            State::ClosingPolling(closing) if closing.get == Some(id) => closing.get = None,
-            _ => {} // the answer to a request that was cancelled
-        }
-    }
-
-    fn request_failed(&mut self, id: RequestId, error: Error) {
-        match &mut self.state {
-            State::PollingHandshake { get } if *get == id => self.end(error.into()),
-            State::Polling(polling) if polling.get == Some(id) => {
-                polling.get = None;
-                self.end(error.into());
-            }
-            State::Polling(polling) if polling.post == Some(id) => {
-                polling.post = None;
-                self.end(error.into());
-            }
-            State::ClosingPolling(closing) if closing.post == Some(id) => {
-                closing.post = None;
-                self.end(DisconnectReason::Client);
-            }
-            State::ClosingPolling(closing) if closing.get == Some(id) => closing.get = None,
-            _ => {}
-        }
-    }
-
-    fn handshake_response(&mut self, response: Response, now: Instant) {
-        if response.status != 200 {
-            self.end(explain::refusal("the handshake", &response).into());
-            return;
-        }
-        if let Some(error) = explain::no_handshake(&response) {
-            self.end(error.into());
-            return;
-        }
-        self.poll_response(response, now);
-        if matches!(self.state, State::PollingHandshake { .. }) {
-            self.break_protocol(SessionError::NoOpenPacket);
-        }
-    }
-
-    fn poll_response(&mut self, response: Response, now: Instant) {
-        if response.status != 200 {
-            self.end(explain::refusal("a poll", &response).into());
-            return;
-        }
-        let limits = PayloadLimits::default();
-        let mut payload = payload::decode(
-            response.content_type.as_deref(),
-            response.body.clone(),
-            &limits,
-        );
-        for packet in payload.by_ref() {
-            match packet {
-                Ok(packet) => self.engine_packet(packet, now),
-                Err(error) => {
-                    let broken = || Error::protocol("the body of a poll is broken", error);
-                    let error = explain::web_page("a poll", &response).unwrap_or_else(broken);
-                    self.end(error.into());
-                }
-            }
-        }
-        self.inbound.detach();
-        for name in tolerance::of_payload(payload.tolerated()) {
-            self.tolerate(name, "in the body of a poll");
-        }
-        self.after_request();
-    }
-
-    /// A request is done: start the next ones, or go on with an upgrade that waited for it.
-    fn after_request(&mut self) {
-        let State::Polling(polling) = &mut self.state else {
-            return;
-        };
-        if polling.upgrade.is_pausing() {
-            if polling.get.is_none() && polling.post.is_none() {
-                self.finish_upgrade();
-            }
-            return;
-        }
-        if polling.get.is_none() {
-            let get = self.request(Method::Get, Bytes::new());
-            if let State::Polling(polling) = &mut self.state {
-                polling.get = Some(get);
-            }
-        }
-        self.flush();
-    }
-
-    /// Posts what waits, unless a post is out or an upgrade pauses.
-    fn flush(&mut self) {
-        let State::Polling(polling) = &self.state else {
-            return;
-        };
-        if self.queue.is_empty() || polling.post.is_some() || polling.upgrade.is_pausing() {
-            return;
-        }
-        let post = self.post_queue();
-        if let State::Polling(polling) = &mut self.state {
-            polling.post = Some(post);
-        }
-    }
-
-    fn post_queue(&mut self) -> RequestId {
-        let body = payload::encode_frames(&self.queue);
-        self.queue.clear();
-        self.queued_bytes = 0;
-        self.request(Method::Post, body)
-    }
-
-    fn request(&mut self, method: Method, body: Bytes) -> RequestId {
-        let id = RequestId(self.next_request);
-        self.next_request = self.next_request.wrapping_add(1);
-        let request = Request {
-            id,
-            method,
-            target: self.targets.polling(),
-            content_type: (method == Method::Post).then_some(payload::CONTENT_TYPE),
-            body,
-        };
-        self.io(Io::Request(request));
-        id
-    }
-
     // --- WebSocket ----------------------------------------------------------------------------------------------
 
     fn websocket_opened(&mut self) {
@@ -520,6 +394,9 @@ impl Session {
             }
         };
         self.heartbeat = Some(Heartbeat::new(&handshake, now));
+        self.max_post = handshake
+            .max_payload
+            .map_or(MAX_POST, |limit| limit.min(MAX_POST));
         self.targets.set_sid(&handshake.sid);
         let transport = match self.state {
             State::WebSocketHandshake => {
@@ -605,10 +482,7 @@ impl Session {
     }
 
     fn enqueue(&mut self, frame: Frame) {
-        self.queued_bytes += match &frame {
-            Frame::Text(text) => text.len(),
-            Frame::Binary(bytes) => bytes.len(),
-        };
+        self.queued_bytes += size(&frame);
         self.queue.push_back(frame);
     }
 
@@ -627,76 +501,6 @@ impl Session {
     }
 
     // --- the end ------------------------------------------------------------------------------------------------
-
-    fn close(&mut self, now: Instant) {
-        let limit = self.config.close_timeout;
-        match &mut self.state {
-            State::PollingHandshake { .. } | State::WebSocketHandshake => {
-                self.end(DisconnectReason::Client);
-            }
-            State::Polling(polling) if polling.upgrade != Upgrade::None => {
-                // An upgrade is waited for, but not so long that no time is left to close on polling.
-                polling.upgrade.hurry(now + limit / 2);
-                polling.closing_until = Some(now + limit);
-            }
-            State::Polling(_) | State::WebSocket => self.close_until(now + limit),
-            State::ClosingPolling(_) | State::ClosingWebSocket { .. } | State::Closed => {}
-        }
-    }
-
-    /// Closes on the transport the session is on.
-    fn close_until(&mut self, until: Instant) {
-        self.say_goodbye();
-        if let State::Polling(polling) = &self.state {
-            let (get, post) = (polling.get, polling.post);
-            self.put(EnginePacket::Close.encode_frame());
-            self.state = State::ClosingPolling(ClosingPolling { get, post, until });
-            if post.is_none() {
-                self.post_or_finish_closing();
-            }
-        } else {
-            self.io(Io::CloseWebSocket);
-            self.state = State::ClosingWebSocket { until };
-        }
-    }
-
-    fn say_goodbye(&mut self) {
-        for namespace in self.inbound.joined().to_vec() {
-            let packet = EnginePacket::Message(write::disconnect(&namespace));
-            self.put(packet.encode_frame());
-        }
-    }
-
-    /// While closing: posts what is left; when nothing is, the session is over, and the poll with it.
-    fn post_or_finish_closing(&mut self) {
-        if self.queue.is_empty() {
-            self.end(DisconnectReason::Client);
-            return;
-        }
-        let post = self.post_queue();
-        if let State::ClosingPolling(closing) = &mut self.state {
-            closing.post = Some(post);
-        }
-    }
-
-    fn closed_by_server(&mut self) {
-        let closing = matches!(
-            self.state,
-            State::ClosingPolling(_) | State::ClosingWebSocket { .. }
-        );
-        self.end(if closing {
-            DisconnectReason::Client
-        } else {
-            DisconnectReason::TransportClose {
-                code: None,
-                text: ByteString::new(),
-            }
-        });
-    }
-
-    fn break_protocol(&mut self, error: SessionError) {
-        self.end(Error::protocol("the server broke the protocol", error).into());
-    }
 
     /// Ends the session, and whatever is open on the network with it.
     fn end(&mut self, reason: DisconnectReason) {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytestring::ByteString;
 use mio::{Registry, Token};
-use sio_core::manager::{Effect, Manager, NamespaceId, ROOT, Settings};
+use sio_core::manager::{Effect, Manager, NamespaceId, NotTaken, ROOT, Settings};
 use sio_core::session::{AckId, Input, Io, Method, Request, RequestId, Session, SessionConfig};
 use sio_core::{Ack, Args, Error, Event, Result, Status, Transport};
 use tungstenite::Message;
@@ -97,14 +97,14 @@ impl<P: Session> Link<P> {
         space
     }
 
-    pub(super) fn emit(&mut self, emit: Emit, now: Instant) -> Result<()> {
+    /// An emit that is not taken comes back whole: dropping its waiter runs code of the program, so not under the lock.
+    pub(super) fn emit(&mut self, emit: Emit, now: Instant) -> Result<(), NotTaken<Waiter>> {
         let Emit {
             namespace,
             payload,
             ask,
         } = emit;
-        let taken = self.manager.emit(namespace, payload, ask, now);
-        taken.map_err(|not_taken| not_taken.error)
+        self.manager.emit(namespace, payload, ask, now)
     }
 
     /// Emits that joined a burst. Their callers have gone on: if the namespace has gone meanwhile, an ack's waiter is
@@ -521,8 +521,7 @@ impl<P: Session> Link<P> {
         self.drop_websocket();
         self.end_lanes(core);
         for (_, space) in mem::take(&mut self.spaces) {
-            space.set_connected(false);
-            space.close_receivers();
+            space.end();
             self.spaces.push((space.id, space));
         }
     }

@@ -1,0 +1,169 @@
+//! The polling half: what the answers of the two requests mean, and which request comes next.
+//!
+//! One GET is always out while the session polls; a POST is out while there was something to send. An upgrade pauses
+//! both: then the running ones are waited for, and no new one is made.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use sio_core::session::{Io, Method, Request, RequestId, Response};
+use sio_core::{DisconnectReason, Error};
+
+use super::{FRAMING, Session, State, explain, size};
+use crate::engine::packet::Frame;
+use crate::engine::payload::{self, PayloadLimits};
+use crate::error::SessionError;
+use crate::tolerance;
+
+impl Session {
+    pub(super) fn response(&mut self, id: RequestId, response: Response, now: Instant) {
+        match &mut self.state {
+            State::PollingHandshake { get } if *get == id => self.handshake_response(response, now),
+            State::Polling(polling) if polling.get == Some(id) => {
+                polling.get = None;
+                self.poll_response(response, now);
+            }
+            State::Polling(polling) if polling.post == Some(id) => {
+                polling.post = None;
+                if response.status == 200 {
+                    self.after_request();
+                } else {
+                    self.end(explain::refusal("a post", &response).into());
+                }
+            }
+            State::ClosingPolling(closing) if closing.post == Some(id) => {
+                closing.post = None;
+                self.post_or_finish_closing();
+            }
+            State::ClosingPolling(closing) if closing.get == Some(id) => closing.get = None,
+            _ => {} // the answer to a request that was cancelled
+        }
+    }
+
+    pub(super) fn request_failed(&mut self, id: RequestId, error: Error) {
+        match &mut self.state {
+            State::PollingHandshake { get } if *get == id => self.end(error.into()),
+            State::Polling(polling) if polling.get == Some(id) => {
+                polling.get = None;
+                self.end(error.into());
+            }
+            State::Polling(polling) if polling.post == Some(id) => {
+                polling.post = None;
+                self.end(error.into());
+            }
+            State::ClosingPolling(closing) if closing.post == Some(id) => {
+                closing.post = None;
+                self.end(DisconnectReason::Client);
+            }
+            State::ClosingPolling(closing) if closing.get == Some(id) => closing.get = None,
+            _ => {}
+        }
+    }
+
+    pub(super) fn handshake_response(&mut self, response: Response, now: Instant) {
+        if response.status != 200 {
+            self.end(explain::refusal("the handshake", &response).into());
+            return;
+        }
+        if let Some(error) = explain::no_handshake(&response) {
+            self.end(error.into());
+            return;
+        }
+        self.poll_response(response, now);
+        if matches!(self.state, State::PollingHandshake { .. }) {
+            self.break_protocol(SessionError::NoOpenPacket);
+        }
+    }
+
+    pub(super) fn poll_response(&mut self, response: Response, now: Instant) {
+        if response.status != 200 {
+            self.end(explain::refusal("a poll", &response).into());
+            return;
+        }
+        let limits = PayloadLimits::default();
+        let mut payload = payload::decode(
+            response.content_type.as_deref(),
+            response.body.clone(),
+            &limits,
+        );
+        for packet in payload.by_ref() {
+            match packet {
+                Ok(packet) => self.engine_packet(packet, now),
+                Err(error) => {
+                    let broken = || Error::protocol("the body of a poll is broken", error);
+                    let error = explain::web_page("a poll", &response).unwrap_or_else(broken);
+                    self.end(error.into());
+                }
+            }
+        }
+        self.inbound.detach();
+        for name in tolerance::of_payload(payload.tolerated()) {
+            self.tolerate(name, "in the body of a poll");
+        }
+        self.after_request();
+    }
+
+    /// A request is done: start the next ones, or go on with an upgrade that waited for it.
+    pub(super) fn after_request(&mut self) {
+        let State::Polling(polling) = &mut self.state else {
+            return;
+        };
+        if polling.upgrade.is_pausing() {
+            if polling.get.is_none() && polling.post.is_none() {
+                self.finish_upgrade();
+            }
+            return;
+        }
+        if polling.get.is_none() {
+            let get = self.request(Method::Get, Bytes::new());
+            if let State::Polling(polling) = &mut self.state {
+                polling.get = Some(get);
+            }
+        }
+        self.flush();
+    }
+
+    /// Posts what waits, unless a post is out or an upgrade pauses.
+    pub(super) fn flush(&mut self) {
+        let State::Polling(polling) = &self.state else {
+            return;
+        };
+        if self.queue.is_empty() || polling.post.is_some() || polling.upgrade.is_pausing() {
+            return;
+        }
+        let post = self.post_queue();
+        if let State::Polling(polling) = &mut self.state {
+            polling.post = Some(post);
+        }
+    }
+
+    /// Posts as much of what waits as one request may carry, in order, and at least one frame.
+    pub(super) fn post_queue(&mut self) -> RequestId {
+        let mut bytes = 0;
+        let fits = |frame: &&Frame| {
+            bytes += size(frame) + FRAMING;
+            bytes <= self.max_post
+        };
+        let count = self.queue.iter().take_while(fits).count();
+        let count = count.max(1).min(self.queue.len());
+        let body = payload::encode_frames(self.queue.range(..count));
+        for frame in self.queue.drain(..count) {
+            self.queued_bytes -= size(&frame);
+        }
+        self.request(Method::Post, body)
+    }
+
+    pub(super) fn request(&mut self, method: Method, body: Bytes) -> RequestId {
+        let id = RequestId(self.next_request);
+        self.next_request = self.next_request.wrapping_add(1);
+        let request = Request {
+            id,
+            method,
+            target: self.targets.polling(),
+            content_type: (method == Method::Post).then_some(payload::CONTENT_TYPE),
+            body,
+        };
+        self.io(Io::Request(request));
+        id
+    }
+}
