@@ -13,18 +13,23 @@
 //!
 //! A namespace is *out*, *joining* or *in*. Emits wait while it is joining and leave, in order, when it is in.
 
+mod namespace;
+
 use std::collections::VecDeque;
 use std::mem;
 use std::time::{Duration, Instant};
 
 use bytestring::ByteString;
 
-use crate::ack_table::AckTable;
 use crate::error::{Deadline, Error, UsageError};
 use crate::event::Question;
 use crate::payload::{Args, Encoded};
 use crate::session::{AckId, Command, Input, Io, Output, Session, SessionConfig, SessionEvent};
 use crate::status::{DisconnectReason, Status, Transport};
+
+use self::namespace::{Namespace, State, Waiting};
+
+pub use self::namespace::Ask;
 
 /// The name of the root namespace.
 pub const ROOT: &str = "/";
@@ -140,81 +145,6 @@ impl<S> Link<S> {
     }
 }
 
-#[derive(Debug)]
-struct Namespace<W> {
-    name: ByteString,
-    query: Option<ByteString>,
-    state: State,
-    /// Whether the program asked for it. The root is connected without being asked for; alone it keeps no connection.
-    wanted: bool,
-    acks: AckTable<W>,
-    waiting: VecDeque<Waiting<W>>,
-    /// The earliest deadline among `waiting`.
-    waiting_deadline: Option<Instant>,
-    /// Events that came before the namespace's connect packet.
-    early: VecDeque<(ByteString, Args, Option<AckId>)>,
-}
-
-#[derive(Debug)]
-enum State {
-    Out(DisconnectReason),
-    Joining { deadline: Instant, after: Duration },
-    In,
-}
-
-#[derive(Debug)]
-struct Waiting<W> {
-    payload: Encoded,
-    ask: Option<Ask<W>>,
-}
-
-/// Who waits for an ack, and until when.
-#[derive(Debug)]
-pub struct Ask<W> {
-    /// Who.
-    pub waiter: W,
-    /// When it is too late.
-    pub deadline: Instant,
-    /// The length of the deadline, for the error's text.
-    pub after: Duration,
-}
-
-impl<W> Namespace<W> {
-    fn is_in(&self) -> bool {
-        matches!(self.state, State::In)
-    }
-
-    fn is_joining(&self) -> bool {
-        matches!(self.state, State::Joining { .. })
-    }
-
-    fn wait(&mut self, waiting: Waiting<W>) {
-        let deadlines = [self.waiting_deadline, waiting.deadline()];
-        self.waiting_deadline = deadlines.into_iter().flatten().min();
-        self.waiting.push_back(waiting);
-    }
-
-    fn take_waiting(&mut self) -> VecDeque<Waiting<W>> {
-        self.waiting_deadline = None;
-        mem::take(&mut self.waiting)
-    }
-
-    /// Takes emits out of the queue whose ack could only come too late; they are never sent.
-    fn expire_waiting(&mut self, now: Instant) -> Vec<Ask<W>> {
-        if self.waiting_deadline.is_none_or(|deadline| deadline > now) {
-            return Vec::new();
-        }
-        let mut expired = Vec::new();
-        for waiting in self.take_waiting() {
-            match waiting.ask {
-                Some(ask) if ask.deadline <= now => expired.push(ask),
-                _ => self.wait(waiting),
-            }
-        }
-        expired
-    }
-}
-
 impl<S: Session, W> Manager<S, W> {
     /// A manager that is not connected.
     #[must_use]
@@ -239,16 +169,7 @@ impl<S: Session, W> Manager<S, W> {
         if let Some(index) = self.find(name) {
             return index;
         }
-        self.namespaces.push(Namespace {
-            name: name.into(),
-            query: None,
-            state: State::Out(DisconnectReason::NotYet),
-            wanted: false,
-            acks: AckTable::new(S::FIRST_ACK_ID),
-            waiting: VecDeque::new(),
-            waiting_deadline: None,
-            early: VecDeque::new(),
-        });
+        self.namespaces.push(Namespace::new(name, S::FIRST_ACK_ID));
         NamespaceId(self.namespaces.len() - 1)
     }
 
@@ -782,12 +703,6 @@ impl<S: Session, W> Manager<S, W> {
             .iter()
             .position(|namespace| namespace.name == *name)
             .map(NamespaceId)
-    }
-}
-
-impl<W> Waiting<W> {
-    fn deadline(&self) -> Option<Instant> {
-        self.ask.as_ref().map(|ask| ask.deadline)
     }
 }
 
