@@ -92,54 +92,82 @@ pub fn group_of(id: &str) -> &str {
     id.split_once('.').map_or(id, |(group, _)| group)
 }
 
+/// Whether a name means a case: its number (`V8.5`, parts such as `V8.5c` included), its group (`V8`), or `*`.
+#[must_use]
+pub fn is_meant(name: &str, id: &str) -> bool {
+    let number = id.trim_end_matches(|letter: char| letter.is_ascii_lowercase());
+    name == "*" || name == id || name == number || name == group_of(id)
+}
+
 /// How a case went.
 pub type Outcome<T = ()> = Result<T, Failure>;
 
 /// Why a case failed, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure(String);
+pub struct Failure {
+    text: String,
+    not_here: bool,
+}
 
 impl Failure {
+    /// The machine lacks what the case needs, which says nothing about the client: the case counts as skipped.
+    #[must_use]
+    pub fn not_here(why: impl Into<String>) -> Self {
+        Self {
+            text: why.into(),
+            not_here: true,
+        }
+    }
+
     /// The words.
     #[must_use]
     pub fn text(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// Whether the machine lacks what the case needs.
+    #[must_use]
+    pub fn is_not_here(&self) -> bool {
+        self.not_here
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
 impl From<String> for Failure {
     fn from(text: String) -> Self {
-        Self(text)
+        Self {
+            text,
+            not_here: false,
+        }
     }
 }
 
 impl From<&str> for Failure {
     fn from(text: &str) -> Self {
-        Self(text.to_owned())
+        Self::from(text.to_owned())
     }
 }
 
 impl From<sio_core::Error> for Failure {
     fn from(error: sio_core::Error) -> Self {
-        Self(format!("the client says: {}", error.chain()))
+        Self::from(format!("the client says: {}", error.chain()))
     }
 }
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        Self(format!("in the test's own I/O: {error}"))
+        Self::from(format!("in the test's own I/O: {error}"))
     }
 }
 
 impl From<serde_json::Error> for Failure {
     fn from(error: serde_json::Error) -> Self {
-        Self(format!("in the test's own JSON: {error}"))
+        Self::from(format!("in the test's own JSON: {error}"))
     }
 }
 
@@ -169,4 +197,20 @@ macro_rules! ensure_eq {
             }
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cases_are_meant_by_number_by_part_and_by_group() {
+        for name in ["V8.5c", "V8.5", "V8", "*"] {
+            assert!(is_meant(name, "V8.5c"), "{name}");
+        }
+        for name in ["V8.5a", "V8.55", "V", "v8.5c", ""] {
+            assert!(!is_meant(name, "V8.5c"), "{name}");
+        }
+        assert!(is_meant("C10", "C10.1") && !is_meant("C1", "C10.1"));
+    }
 }

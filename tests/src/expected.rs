@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::case::{Case, Mode, group_of};
+use crate::case::{Case, Mode, is_meant};
 use crate::server::SERVERS;
 use crate::suites;
 
@@ -20,7 +20,7 @@ pub enum Expect {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Row {
-    /// Numbers (`V6.1`), groups (`V6`), or `*`.
+    /// Numbers (`V6.1`; parts such as `V6.1b` included), groups (`V6`), or `*`.
     pub cases: Vec<String>,
     /// Server names, or `*`.
     pub servers: Vec<String>,
@@ -36,7 +36,7 @@ impl Row {
     fn matches(&self, case: &str, server: &str, mode: Mode) -> bool {
         let named =
             |names: &[String], name: &str| names.iter().any(|entry| entry == "*" || entry == name);
-        (named(&self.cases, case) || named(&self.cases, group_of(case)))
+        self.cases.iter().any(|name| is_meant(name, case))
             && named(&self.servers, server)
             && named(&self.modes, mode.name())
     }

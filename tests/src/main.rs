@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use lexopt::prelude::{Long, Short, Value, ValueExt};
-use sio_conformance::case::Mode;
+use sio_conformance::case::{Mode, is_meant};
 use sio_conformance::demo;
 use sio_conformance::expected::Expected;
 use sio_conformance::report::{self, Totals};
@@ -91,7 +91,7 @@ fn run(mut arguments: lexopt::Parser) -> Result<ExitCode, Problem> {
     }
     let expected = Expected::load()?;
     let runs = runner::run(&plan, &expected, |run| {
-        eprintln!("{}", report::progress(run))
+        eprintln!("{}", report::progress(run));
     });
     let runs = runs.map_err(|error| error.to_string())?;
     if let Some(out) = out {
@@ -128,9 +128,7 @@ fn mode_name(name: &str) -> Result<Mode, Problem> {
 }
 
 fn case_name(name: String) -> Result<String, Problem> {
-    let known = suites::all()
-        .iter()
-        .any(|case| case.id == name || case.group() == name);
+    let known = suites::all().iter().any(|case| is_meant(&name, case.id));
     if known {
         return Ok(name);
     }

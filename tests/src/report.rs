@@ -338,7 +338,7 @@ pub fn write(runs: &[ServerRun], folder: &Path) -> io::Result<()> {
     fs::write(folder.join("conformance.md"), markdown(runs))?;
     for run in runs {
         let log = folder.join(format!("server-{}.log", run.server));
-        if Totals::of(&run.results).failed > 0 {
+        if Totals::of(&run.results).failed > 0 && !run.output.is_empty() {
             fs::write(log, &run.output)?;
         } else if log.exists() {
             fs::remove_file(log)?;

@@ -231,7 +231,7 @@ impl<P: Session> Client<P> {
     }
 
     /// Leaves the namespace. When it was the last one, the connection closes unless
-    /// [`keep_open`](ClientBuilder::keep_open) was set. Leaving twice is no error.
+    /// [`keep_open`](ClientBuilder::keep_open) was set. One that is being joined counts. Leaving twice is no error.
     ///
     /// # Errors
     /// None today.

@@ -70,6 +70,8 @@ pub(crate) struct Emit {
 pub(crate) struct Core<P: Session> {
     pub(crate) options: Arc<Options<P>>,
     link: Mutex<Link<P>>,
+    /// Held while waiting for `link`, by one at a time.
+    turn: Mutex<()>,
     /// Emits that joined the burst of whoever holds `link`.
     burst: Mutex<Vec<Emit>>,
     seat: Seat,
@@ -105,6 +107,7 @@ impl<P: Session> Core<P> {
         let core = Arc::new_cyclic(|this| Self {
             options,
             link: Mutex::new(link),
+            turn: Mutex::default(),
             burst: Mutex::default(),
             seat: Seat::new(poll, waker),
             dispatcher: Dispatcher::new(),
@@ -225,7 +228,7 @@ impl<P: Session> Core<P> {
                 Some(mut seat) => {
                     while !slot.is_set() && Instant::now() < patience {
                         let Some(set) = seat.poll() else { break };
-                        if !self.drive(set) {
+                        if !self.drive(set, || slot.is_set()) {
                             break;
                         }
                     }
@@ -280,7 +283,7 @@ impl<P: Session> Core<P> {
     fn run(&self) {
         while let Some(mut seat) = self.seat.take_for_loop() {
             while let Some(set) = seat.poll() {
-                if !self.drive(set) || self.seat.is_wanted() {
+                if !self.drive(set, || false) || self.seat.is_wanted() {
                     break;
                 }
             }
@@ -288,11 +291,19 @@ impl<P: Session> Core<P> {
     }
 
     /// Waits for the socket or the next deadline, and processes what came. False when everything is over.
-    fn drive(&self, set: &mut PollSet) -> bool {
+    ///
+    /// `is_done` tells that there is nothing to wait for any more. It is asked when the link knows that somebody goes
+    /// to sleep: what is done earlier is seen here, what is done later wakes the sleeper.
+    fn drive(&self, set: &mut PollSet, is_done: impl FnOnce() -> bool) -> bool {
         if self.look(Link::is_over) {
             return false;
         }
         let patience = self.with_link(|link| link.patience(Instant::now()));
+        let patience = if is_done() {
+            Some(Duration::ZERO)
+        } else {
+            patience
+        };
         match set.poll.poll(&mut set.events, patience) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => {
                 tracing::error!(%error, "the poll failed");
@@ -314,9 +325,15 @@ impl<P: Session> Core<P> {
         self.process(|link, now| link.manager.handle_input(input, now));
     }
 
+    /// Locks the link. Whoever waits for it is next: a driver with an endless supply of input lets others in.
+    fn lock_link(&self) -> MutexGuard<'_, Link<P>> {
+        let _turn = lock(&self.turn);
+        lock(&self.link)
+    }
+
     /// Does something with the link that nothing follows from.
     fn with_link<R>(&self, act: impl FnOnce(&mut Link<P>) -> R) -> R {
-        let result = act(&mut lock(&self.link));
+        let result = act(&mut self.lock_link());
         // An emit that met the lock taken counts on whoever held it.
         self.process_burst();
         result
@@ -324,7 +341,7 @@ impl<P: Session> Core<P> {
 
     /// Does something with the link, and everything that follows from it.
     fn process<R>(&self, act: impl FnOnce(&mut Link<P>, Instant) -> R) -> R {
-        self.process_locked(lock(&self.link), act)
+        self.process_locked(self.lock_link(), act)
     }
 
     fn process_locked<R>(

@@ -27,7 +27,7 @@ const READ_BUFFER: usize = 4 << 10;
 const WRITE_BUFFER: usize = 64 << 10;
 
 /// How much is read at once. What brings no message (pings, empty fragments) could keep the reader busy for ever.
-const READ_AT_ONCE: usize = 256 << 10;
+const READ_AT_ONCE: usize = 32 << 10;
 
 /// What a WebSocket connection is made with.
 #[derive(Debug, Clone)]
@@ -66,8 +66,8 @@ enum Stage {
 pub(crate) enum Progress {
     /// This.
     Input(Input),
-    /// Nothing yet, though this many bytes were read; there may be more.
-    Paused(usize),
+    /// Nothing yet, though much was read; there may be more.
+    Paused,
     /// Nothing more for now.
     Blocked,
 }
@@ -316,7 +316,7 @@ fn read(socket: &mut WebSocket<Socket>) -> Result<Progress, tungstenite::Error> 
             }
             Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                 return Ok(match socket.get_ref().left {
-                    0 => Progress::Paused(READ_AT_ONCE),
+                    0 => Progress::Paused,
                     _ => Progress::Blocked,
                 });
             }
@@ -412,7 +412,8 @@ impl<S> Watched<S> {
         Self {
             stream,
             head: Some(Vec::new()),
-            left: READ_AT_ONCE,
+            // The handshake has bounds of its own.
+            left: usize::MAX,
         }
     }
 

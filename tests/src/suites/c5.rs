@@ -9,7 +9,7 @@ use sio_core::session::Session;
 use sio_core::{Error, UsageError};
 use sio_net::ClientBuilder;
 
-use crate::case::{ALL, Case, Mode, Outcome};
+use crate::case::{ALL, Case, Failure, Mode, Outcome};
 use crate::context::Context;
 use crate::front::Front;
 use crate::{ensure, ensure_eq};
@@ -89,7 +89,10 @@ fn schemes<P: Session>(cx: &Context<P>) -> Outcome {
 }
 
 fn ipv6<P: Session>(cx: &Context<P>) -> Outcome {
-    let front = Front::open(Ipv6Addr::LOCALHOST.into(), cx.server().port("main"))?;
+    let front =
+        Front::open(Ipv6Addr::LOCALHOST.into(), cx.server().port("main")).map_err(|error| {
+            Failure::not_here(format!("this machine has no IPv6 loopback: {error}"))
+        })?;
     let client = cx
         .builder_at(&format!("http://[::1]:{}", front.port()))
         .connect()?;

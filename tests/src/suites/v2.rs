@@ -303,12 +303,12 @@ fn no_probe_unless_offered_and_wanted(cx: &Cx) -> Outcome {
 
 fn close_waits_for_the_upgrade(cx: &Cx) -> Outcome {
     let ms = Duration::from_millis;
-    let worked = close_in_mid_upgrade(cx, ms(900), ms(5000))?;
+    let worked = close_in_mid_upgrade(cx, ms(1500), ms(5000))?;
     ensure!(
         worked.upgraded_at.is_some(),
         "it closed without waiting for the upgrade: {worked:?}"
     );
-    let failed = close_in_mid_upgrade(cx, ms(1200), ms(800))?;
+    let failed = close_in_mid_upgrade(cx, ms(2000), ms(1500))?;
     ensure!(
         failed.upgraded_at.is_none(),
         "the upgrade did not fail: {failed:?}"
@@ -363,6 +363,7 @@ fn pause_in_mid_upgrade(
     let client = cx
         .builder_at(&front.url())
         .upgrade_timeout(upgrade_timeout)
+        .close_timeout(PATIENCE)
         .connect()?;
     cx.exchange(&client)?;
     cx.until("a pending poll", || {

@@ -327,7 +327,7 @@ fn held_polls_are_waited_for(cx: &Cx) -> Outcome {
     // Nothing to say: the server holds the poll for longer than the client's own limits for connecting.
     let (builder, mut events) = cx
         .builder()
-        .connect_timeout(Duration::from_millis(1000))
+        .connect_timeout(Duration::from_millis(1500))
         .events();
     let client = builder.connect()?;
     client.emit("after", (2500, "late", 1))?;

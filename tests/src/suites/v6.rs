@@ -120,10 +120,11 @@ fn v6_2(cx: &Cx) -> Outcome {
     for entry in catalogue::FALSY {
         travels(cx, &client, entry)?;
     }
-    let list = Value::from(vec![1, 2]);
+    let lists = [Value::from(vec![1, 2]), Value::Array(Vec::new())];
+    ensure_eq!(call_values(&client, "echo", &lists)?, lists, "two lists");
     ensure_eq!(
-        call_values(&client, "echo", &[list.clone()])?,
-        [list.clone()],
+        call_values(&client, "echo", &lists[..1])?,
+        lists[..1],
         "a list"
     );
     let numbers: Vec<u8> = ask(&client, "echo", vec![1, 2])?;

@@ -165,7 +165,7 @@ fn brings_bytes(place: &Client) -> Outcome {
         (Bytes::from_static(b"\0\xfe"), "beside"),
         crate::context::PATIENCE,
         move |answer: sio_core::Result<(Bytes, String)>| {
-            write.push(answer.map_err(|error| error.chain()))
+            write.push(answer.map_err(|error| error.chain()));
         },
     )?;
     let answer = log.wait_for(1, "answers to a callback")?;
@@ -252,6 +252,7 @@ fn v7_8(cx: &Cx) -> Outcome {
     let (builder, mut events) = cx.builder_at(&front.url()).events();
     let client = builder.connect()?;
     cx.settle(&client)?;
+    cx.events_until(&mut events, "welcome-question")?;
     front.cut_before(b"cut here");
     let args = [json!("before"), control::bytes(b"cut here, and more")];
     let emitted = cx.control().emit("/", "half", &args)?;
@@ -261,12 +262,7 @@ fn v7_8(cx: &Cx) -> Outcome {
         front.is_cut(),
         "the session ended before the attachment was sent"
     );
-    let names: Vec<&str> = seen.iter().map(sio_core::Event::name).collect();
-    ensure_eq!(
-        names,
-        ["welcome", "welcome-bytes", "welcome-question"],
-        "all events of the session"
-    );
+    ensure!(seen.is_empty(), "these events came: {seen:?}");
     ensure!(!client.is_connected(), "the session is over");
     client.close()?;
     let next = cx.connect()?;

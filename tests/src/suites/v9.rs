@@ -73,6 +73,12 @@ fn v9_1(cx: &Cx) -> Outcome {
         "only {} pings during the burst",
         busy.len() - idle
     );
+    let opened = cx.control().session()?.at;
+    let first = busy[0].at - opened;
+    ensure!(
+        first < 2.0 * INTERVAL,
+        "the first ping came {first} ms after the session was opened"
+    );
     are_on_schedule(&busy)?;
     is_alive(cx, &client)?;
     Ok(client.close()?)

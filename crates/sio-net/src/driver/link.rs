@@ -171,7 +171,8 @@ impl<P: Session> Link<P> {
         };
         let input = match progress {
             Progress::Input(input) => input,
-            Progress::Paused(bytes) => return bytes,
+            // Others shall get at the lock now.
+            Progress::Paused => return BATCH_BYTES,
             Progress::Blocked => {
                 self.readable = false;
                 return 0;

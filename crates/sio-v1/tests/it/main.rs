@@ -1,0 +1,26 @@
+//! The client against scripted peers in the same process: odd, broken and hostile ones. Nothing here needs a network
+//! beyond loopback; ports are given by the system, and every wait is bounded and says what it waited for.
+
+mod acks;
+mod alone;
+mod bodies;
+mod closing;
+mod events;
+mod explaining;
+mod faults;
+mod handlers;
+mod handshake;
+mod heartbeat;
+mod packets;
+mod peer;
+mod polling;
+mod pressure;
+mod reaching;
+mod scene;
+mod threads;
+#[cfg(feature = "rustls")]
+mod tls;
+mod upgrade;
+mod wait;
+mod websocket;
+mod wire;

@@ -1,0 +1,336 @@
+//! Peers that never read, never stop, or do both; and many threads at once.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use sio_v1::{Deadline, Error, Limits};
+use tungstenite::Message;
+
+use crate::alone::{alone, resident_bytes};
+use crate::scene::{Polling, Socketed, polling_only};
+use crate::wait::{Background, PATIENCE, background, takes};
+use crate::wire::{Packet, frame, open, plain_open, text};
+
+/// Emits until an emit fails; gives the error, how many bytes were taken, and the longest emit.
+fn emit_until_refused(client: &sio_v1::Client, size: usize) -> (Error, usize, Duration) {
+    let filler = "x".repeat(size);
+    let (mut taken, mut longest) = (0, Duration::ZERO);
+    loop {
+        let start = Instant::now();
+        let result = client.emit("fill", &filler);
+        longest = longest.max(start.elapsed());
+        match result {
+            Ok(()) => taken += size,
+            Err(error) => return (error, taken, longest),
+        }
+    }
+}
+
+#[test]
+fn a_peer_that_never_reads_blocks_emits_no_longer_than_the_limit() {
+    alone(
+        "pressure::a_peer_that_never_reads_blocks_emits_no_longer_than_the_limit",
+        || {
+            let (limit, buffer) = (Duration::from_millis(200), 1 << 20);
+            let mut scene =
+                Socketed::with(&plain_open(), |b| b.send_timeout(limit).send_buffer(buffer));
+            let before = resident_bytes();
+            let (error, taken, longest) = emit_until_refused(&scene.client, 50_000);
+            let Error::Timeout { deadline, after } = error else {
+                panic!("{error:?}");
+            };
+            assert_eq!((deadline, after), (Deadline::Send, limit));
+            assert!(longest < 2 * limit, "an emit took {longest:?}");
+            // The system takes some megabytes of its own.
+            assert!(taken < buffer + (16 << 20), "{taken} bytes were taken");
+            for _ in 0..3 {
+                let result = takes(limit, 2 * limit, || scene.client.emit("more", "x"));
+                assert!(
+                    matches!(
+                        result,
+                        Err(Error::Timeout {
+                            deadline: Deadline::Send,
+                            ..
+                        })
+                    ),
+                    "{result:?}"
+                );
+            }
+            let grown = resident_bytes().saturating_sub(before);
+            assert!(grown < 32 << 20, "memory grew by {grown}");
+            // Refused emits were not sent; the connection lives on when the peer reads again.
+            for _ in 0..taken / 50_000 {
+                assert!(matches!(scene.socket.packet(), Packet::Text(text) if text.len() > 50_000));
+            }
+            scene.client.emit("after", ()).unwrap();
+            scene.socket.expect("42[\"after\"]");
+        },
+    );
+}
+
+#[test]
+fn a_post_that_is_never_answered_blocks_emits_no_longer_than_the_limit() {
+    let limit = Duration::from_millis(200);
+    let mut scene = Polling::with(&plain_open(), |b| {
+        polling_only(b).send_timeout(limit).send_buffer(100_000)
+    });
+    scene.client.emit("first", ()).unwrap();
+    let post = scene.peer.post();
+    let (error, taken, longest) = emit_until_refused(&scene.client, 10_000);
+    assert!(
+        matches!(
+            error,
+            Error::Timeout {
+                deadline: Deadline::Send,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    assert!(taken <= 120_000, "{taken} bytes were taken");
+    assert!(longest < 2 * limit, "an emit took {longest:?}");
+    post.ok();
+    assert_eq!(scene.post().len(), taken / 10_000);
+    scene.client.emit("after", ()).unwrap();
+    assert_eq!(scene.post(), [text("42[\"after\"]")]);
+}
+
+#[test]
+fn a_call_to_a_peer_that_never_reads_times_out_at_its_limit() {
+    let scene = Socketed::with(&plain_open(), |b| {
+        b.send_timeout(Duration::from_millis(50))
+            .send_buffer(1 << 20)
+    });
+    emit_until_refused(&scene.client, 50_000);
+    let result = takes(Duration::ZERO, Duration::from_millis(400), || {
+        scene
+            .client
+            .call::<_, ()>("q", (), Duration::from_millis(200))
+    });
+    assert!(result.unwrap_err().is_timeout());
+}
+
+/// Writes the same bytes for ever, as fast as the client reads.
+fn flood(stream: &TcpStream, bytes: &[u8]) -> (Arc<AtomicBool>, Background<()>) {
+    let stop = Arc::new(AtomicBool::new(false));
+    let (stopped, mut stream) = (Arc::clone(&stop), stream.try_clone().unwrap());
+    let burst = bytes.repeat(1 + 65_536 / bytes.len());
+    let flooding = background("the flood", move || {
+        while !stopped.load(Ordering::Acquire) && stream.write_all(&burst).is_ok() {}
+    });
+    (stop, flooding)
+}
+
+/// A client under a flood still emits, closes, and is not kept alive by what is no packet.
+#[track_caller]
+fn survives(bytes: &[u8]) {
+    let scene = Socketed::new();
+    let (stop, flooding) = flood(scene.socket.socket.get_ref(), bytes);
+    assert!(
+        flooding.blocks_for(Duration::from_millis(100)),
+        "the client should live"
+    );
+    for _ in 0..50 {
+        takes(Duration::ZERO, Duration::from_secs(1), || {
+            scene.client.emit("x", ()).unwrap();
+        });
+    }
+    takes(Duration::ZERO, Duration::from_secs(1), || {
+        scene.client.counters()
+    });
+    let client = scene.client;
+    // The peer reads nothing, so the limit for closing passes.
+    takes(Duration::ZERO, Duration::from_secs(3), || {
+        client.close().unwrap();
+    });
+    stop.store(true, Ordering::Release);
+    flooding.join();
+}
+
+#[test]
+fn a_flood_of_events_starves_nobody() {
+    survives(&frame(0x81, b"42[\"flood\",1]"));
+}
+
+#[test]
+fn a_flood_of_noops_starves_nobody() {
+    survives(&frame(0x81, b"6"));
+}
+
+#[test]
+fn a_flood_of_websocket_pings_starves_nobody() {
+    survives(&frame(0x89, b""));
+    survives(&frame(0x89, &[7; 125]));
+    survives(&frame(0x8a, b"pong"));
+}
+
+#[test]
+fn a_flood_of_empty_fragments_starves_nobody() {
+    let mut scene = Socketed::new();
+    scene.socket.raw(&frame(0x01, b"4"));
+    let (stop, flooding) = flood(scene.socket.socket.get_ref(), &frame(0x00, b""));
+    assert!(
+        flooding.blocks_for(Duration::from_millis(100)),
+        "the client should live"
+    );
+    takes(Duration::ZERO, Duration::from_secs(1), || {
+        scene.client.emit("x", ()).unwrap();
+    });
+    let client = scene.client.clone();
+    takes(Duration::ZERO, Duration::from_secs(3), || {
+        client.close().unwrap();
+    });
+    stop.store(true, Ordering::Release);
+    flooding.join();
+}
+
+#[test]
+fn a_flood_of_pings_does_not_hide_a_ping_timeout() {
+    let scene = Socketed::with(&open(&[], 100, 200), |builder| builder);
+    let (stop, flooding) = flood(scene.socket.socket.get_ref(), &frame(0x89, b""));
+    let reason = takes(Duration::from_millis(200), Duration::from_secs(2), || {
+        scene.told.reason()
+    });
+    assert!(
+        matches!(reason, sio_v1::DisconnectReason::PingTimeout),
+        "{reason:?}"
+    );
+    stop.store(true, Ordering::Release);
+    flooding.join();
+}
+
+#[test]
+fn both_sides_at_full_speed_do_not_block_each_other() {
+    const COUNT: usize = 300;
+    let Socketed {
+        client,
+        mut told,
+        mut socket,
+        peer,
+    } = Socketed::with(&plain_open(), |b| b.send_buffer(1 << 20));
+    // An echo that reads the next message only when the answer was taken.
+    let echoing = background("the echo", move || {
+        for _ in 0..COUNT {
+            match socket.message() {
+                Message::Text(text) => socket.text(&text),
+                other => panic!("{other:?}"),
+            }
+        }
+        socket
+    });
+    let emitter = client.clone();
+    let emitting = background("emitting", move || {
+        let filler = "x".repeat(100_000);
+        for n in 0..COUNT {
+            emitter.emit("echo", (n, &filler)).unwrap();
+        }
+    });
+    for n in 0..COUNT {
+        let Ok(event) = told.events.recv_timeout(PATIENCE) else {
+            panic!("no echo of {n}; {:?}", told.statuses.try_iter().last());
+        };
+        let (number, filler): (usize, String) = event.decode().unwrap();
+        assert_eq!((number, filler.len()), (n, 100_000));
+    }
+    emitting.join();
+    assert!(client.is_connected());
+    drop(echoing.join());
+    drop(peer);
+}
+
+#[test]
+fn an_emit_leaves_at_once_though_another_thread_looks_at_the_client() {
+    let mut scene = Socketed::new();
+    let stop = Arc::new(AtomicBool::new(false));
+    let lookers: Vec<_> = (0..2)
+        .map(|_| {
+            let (client, stop) = (scene.client.clone(), Arc::clone(&stop));
+            background("looking", move || {
+                while !stop.load(Ordering::Acquire) {
+                    let _ = (
+                        client.counters(),
+                        client.transport(),
+                        client.id(),
+                        client.latency(),
+                    );
+                }
+            })
+        })
+        .collect();
+    let start = Instant::now();
+    for n in 0..3000 {
+        scene.client.emit("n", n).unwrap();
+        scene.socket.expect(&format!("42[\"n\",{n}]"));
+        if start.elapsed() > Duration::from_secs(5) {
+            break;
+        }
+    }
+    stop.store(true, Ordering::Release);
+    lookers.into_iter().for_each(Background::join);
+}
+
+#[test]
+fn many_threads_emit_without_losing_or_mixing() {
+    const THREADS: usize = 25;
+    const EACH: usize = 200;
+    let mut scene = Socketed::new();
+    let emitters: Vec<_> = (0..THREADS)
+        .map(|thread| {
+            let client = scene.client.clone();
+            background("an emitter", move || {
+                for n in 0..EACH {
+                    let bytes = bytes::Bytes::from(vec![thread as u8, n as u8]);
+                    client
+                        .emit("b", (thread, n, sio_v1::Value::from(bytes)))
+                        .unwrap();
+                }
+            })
+        })
+        .collect();
+    let mut next = [0; THREADS];
+    for _ in 0..THREADS * EACH {
+        let Packet::Text(header) = scene.socket.packet() else {
+            panic!("an attachment without its header");
+        };
+        let list = header.strip_prefix("451-").expect("a binary event");
+        let (_, thread, n, _): (String, usize, usize, serde_json::Value) =
+            serde_json::from_str(list).unwrap();
+        assert_eq!(n, next[thread], "thread {thread} is out of order");
+        next[thread] += 1;
+        assert_eq!(
+            scene.socket.packet(),
+            Packet::Binary(vec![thread as u8, n as u8])
+        );
+    }
+    emitters.into_iter().for_each(Background::join);
+}
+
+#[test]
+fn what_a_peer_sends_to_nobody_takes_no_memory() {
+    alone(
+        "pressure::what_a_peer_sends_to_nobody_takes_no_memory",
+        || {
+            let limits = Limits::default().message_bytes(1 << 20);
+            let mut scene = Socketed::with(&plain_open(), |builder| builder.limits(limits));
+            let round = |scene: &mut Socketed, first: usize| {
+                for n in first..first + 20_000 {
+                    let nobody = format!("/nobody-{n}-{}", "x".repeat(100));
+                    scene.socket.text(&format!("40{nobody}"));
+                    scene.socket.text(&format!("42{nobody},[\"e\"]"));
+                    scene.socket.text(&format!("43{nobody},{n}[]"));
+                    scene.socket.text(&format!("43{n}[]"));
+                }
+                scene.socket.text("42[\"fence\"]");
+                assert_eq!(scene.told.event().0, "fence");
+            };
+            round(&mut scene, 0);
+            let before = resident_bytes();
+            round(&mut scene, 20_000);
+            let grown = resident_bytes().saturating_sub(before);
+            assert!(grown < 2 << 20, "memory grew by {grown}");
+        },
+    );
+}
