@@ -109,6 +109,13 @@ impl Front {
         lock(&self.shared.from_servers).clone()
     }
 
+    /// Forgets what came so far.
+    pub fn forget(&self) {
+        for kept in [&self.shared.from_clients, &self.shared.from_servers] {
+            lock(kept).iter_mut().for_each(Vec::clear);
+        }
+    }
+
     /// Whether some server's bytes hold `text`, upper and lower case alike.
     #[must_use]
     pub fn server_said(&self, text: &str) -> bool {
@@ -174,6 +181,8 @@ fn accept(listener: &TcpListener, port: u16, shared: &Arc<Shared>) {
 
 fn forward(client: TcpStream, port: u16, shared: &Arc<Shared>) -> io::Result<()> {
     let server = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
     {
         let mut connections = lock(&shared.connections);
         if *lock(&shared.link) == Link::Cut {

@@ -324,38 +324,50 @@ fn one_poll_and_one_post_in_flight(cx: &Cx) -> Outcome {
 }
 
 fn held_polls_are_waited_for(cx: &Cx) -> Outcome {
-    // Nothing to say: the server holds the poll for longer than the client's own limits for connecting.
-    let (builder, mut events) = cx
-        .builder()
-        .connect_timeout(Duration::from_millis(1500))
-        .events();
+    // Nothing to say: the server holds the poll for longer than the client's own limit for connecting.
+    let limit = Duration::from_millis(1500);
+    let (builder, mut events) = cx.builder().connect_timeout(limit).events();
     let client = builder.connect()?;
     client.emit("after", (2500, "late", 1))?;
     cx.next_event(&mut events, "late")?;
-    let longest = cx
-        .control()
-        .requests_of("poll")?
+    let polls = cx.control().requests_of("poll")?;
+    let held = polls
         .iter()
-        .filter_map(|poll| Some(poll.ended_at? - poll.at))
-        .fold(0.0, f64::max);
+        .filter_map(|poll| Some(poll.ended_at? - poll.at));
     ensure!(
-        longest > 2000.0,
-        "the longest poll took {longest} ms: the case shows nothing"
+        held.fold(0.0, f64::max) > 2000.0,
+        "no poll took 2 s: the case shows nothing"
     );
     client.close()?;
-    // Short heartbeats of 300 + 700 ms: every poll is held for longer than the interval, and a pong for almost the timeout.
-    let (builder, mut events) = cx.builder_for("short-heartbeat").events();
+    poll_held_beyond_the_interval(cx)
+}
+
+/// A session with a ping interval of 400 ms, whose first poll the server holds for almost interval plus timeout.
+fn poll_held_beyond_the_interval(cx: &Cx) -> Outcome {
+    let control = cx.control();
+    let text = |body: &str| {
+        let headers = json!({ "Content-Type": "text/plain; charset=UTF-8" });
+        json!({ "status": 200, "headers": headers, "body": body })
+    };
+    let open = r#"0{"sid":"made-up","upgrades":[],"pingInterval":400,"pingTimeout":3000}"#;
+    let body = format!("{}:{open}2:40", open.len());
+    control.fault(&json!({ "on": "handshake", "answer": text(&body) }))?;
+    control.fault(&json!({ "on": "post", "answer": text("ok") }))?;
+    control.fault(&json!({ "on": "poll", "times": 1, "delay": 2500, "answer": text("1:6") }))?;
+    control.fault(&json!({ "on": "poll", "times": 1, "answer": text(r#"12:42["late",2]"#) }))?;
+    control.fault(&json!({ "on": "poll", "answer": "hang" }))?;
+    let builder = cx.builder().close_timeout(Duration::from_millis(200));
+    let (builder, mut events) = builder.events();
     let client = builder.connect()?;
-    cx.control().fault(&json!({ "on": "poll", "delay": 450 }))?;
-    client.emit("after", (2500, "late", 2))?;
-    let late = cx.next_event(&mut events, "late");
+    let late: u32 = cx.next_event(&mut events, "late")?.decode()?;
+    ensure_eq!(late, 2, "the event behind the held poll");
     ensure!(
         client.is_connected(),
         "the session ended: {}",
         client.wait()
     );
-    late?;
-    cx.control().clear_faults()
+    client.close()?;
+    control.clear_faults()
 }
 
 fn compressed_polls(cx: &Cx) -> Outcome {

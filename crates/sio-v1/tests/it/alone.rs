@@ -3,11 +3,17 @@
 use std::env;
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Read;
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use crate::wait::background;
+use crate::wait::{Background, background};
 
 const MARK: &str = "SIO_IT_ALONE";
+
+/// How long such a process may take, on a machine that is busy with the other tests.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs `body` in a process of its own: the test executable, told to run only the test `name`, which is the caller.
 #[track_caller]
@@ -24,25 +30,42 @@ pub(crate) fn alone_with(name: &str, variables: &[(&str, &OsStr)], body: impl Fn
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["--exact", name, "--nocapture", "--test-threads=1"]);
     command.env(MARK, "1").envs(variables.iter().copied());
-    let child = command
+    let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let output = background("the test's own process", move || {
-        child.wait_with_output().unwrap()
-    })
-    .join();
-    let (out, err) = (
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
-    assert!(
-        output.status.success(),
-        "{name} failed in its own process:\n{out}\n{err}"
-    );
+    let out = read_all(child.stdout.take().unwrap());
+    let err = read_all(child.stderr.take().unwrap());
+    let deadline = Instant::now() + LIMIT;
+    let status = loop {
+        match child.try_wait().unwrap() {
+            Some(status) => break Some(status),
+            None if Instant::now() >= deadline => break None,
+            None => thread::sleep(Duration::from_millis(5)),
+        }
+    };
+    // Fails only if it has ended.
+    let _ = child.kill();
+    let _ = child.wait();
+    let (out, err) = (out.join(), err.join());
+    match status {
+        Some(status) => assert!(
+            status.success(),
+            "{name} failed in its own process:\n{out}\n{err}"
+        ),
+        None => panic!("waited {LIMIT:?} for {name} in its own process:\n{out}\n{err}"),
+    }
     assert!(out.contains("1 passed"), "{name} is no test's name:\n{out}");
+}
+
+fn read_all(mut from: impl Read + Send + 'static) -> Background<String> {
+    background("the output of the test's own process", move || {
+        let mut bytes = Vec::new();
+        from.read_to_end(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
 }
 
 /// The names of the client's threads in this process; Linux only, elsewhere none.

@@ -115,6 +115,7 @@ fn the_framing_is_chosen_anew_for_each_answer() {
 fn a_slow_body_is_read_to_its_end() {
     let mut scene = Polling::new();
     let mut poll = scene.poll.take().unwrap();
+    poll.may_be_answered();
     for byte in Answer::text(&["42[\"slow\",\"body\"]"]).bytes() {
         poll.raw(&[byte]);
     }
@@ -127,6 +128,7 @@ fn a_slow_body_is_read_to_its_end() {
 fn chunked_bodies_are_read() {
     let mut scene = Polling::new();
     let mut poll = scene.poll.take().unwrap();
+    poll.may_be_answered();
     let body = text_body(&["42[\"c\",\"1\"]", "42[\"c\",\"2\"]"]);
     let mut bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
     for chunk in body.chunks(7) {

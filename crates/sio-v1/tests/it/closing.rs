@@ -197,6 +197,27 @@ fn a_waiting_call_is_told_at_once() {
 }
 
 #[test]
+fn a_call_that_is_about_to_wait_is_told_at_once_too() {
+    for round in 0..60 {
+        let mut scene = Socketed::new();
+        // One call makes the caller's thread the driver; the next one meets the close somewhere.
+        let client = scene.client.clone();
+        let calls = background("calls", move || {
+            while client.call::<_, ()>("q", (), PATIENCE).is_ok() {}
+        });
+        for id in 0..round % 7 {
+            scene.socket.expect(&format!("42{id}[\"q\"]"));
+            scene.socket.text(&format!("43{id}[]"));
+        }
+        let client = scene.client.clone();
+        let closing = background("closing", move || client.close());
+        takes(Duration::ZERO, Duration::from_millis(700), || calls.join());
+        scene.socket.is_closed();
+        closing.join().unwrap();
+    }
+}
+
+#[test]
 fn a_waiting_join_is_told_at_once() {
     let mut scene = Socketed::new();
     let client = scene.client.clone();

@@ -193,7 +193,9 @@ fn spoilt_bodies_end_in_an_error_or_do_no_harm() {
                 if let Some(get) = peer.any_within(Duration::from_millis(10)) {
                     get.close();
                 }
-                ends(connecting.join());
+                let connected = connecting.join();
+                drop(peer);
+                ends(connected);
             }
         },
     );
@@ -210,12 +212,15 @@ fn spoilt_http_ends_in_an_error_or_does_no_harm() {
                 let mut peer = Peer::new();
                 let connecting = connecting(polling_only(Client::builder(&peer.url())));
                 let mut get = peer.get();
+                get.may_be_answered();
                 get.raw(&dice.spoil(&whole));
                 get.close();
                 if let Some(next) = peer.any_within(Duration::from_millis(10)) {
                     next.close();
                 }
-                ends(connecting.join());
+                let connected = connecting.join();
+                drop(peer);
+                ends(connected);
 
                 let mut peer = Peer::new();
                 let connecting =

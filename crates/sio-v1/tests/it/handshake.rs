@@ -79,6 +79,7 @@ fn a_body_without_a_length_is_read_to_its_end() {
     let mut peer = Peer::new();
     let connecting = connecting(polling_only(Client::builder(&peer.url())));
     let mut get = peer.get();
+    get.may_be_answered();
     get.raw(b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n");
     get.raw(&text_body(&[&plain_open(), "40"]));
     get.close();

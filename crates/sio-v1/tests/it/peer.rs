@@ -290,6 +290,11 @@ impl Request {
         self.answer(&Answer::new(200, "text/html", b"ok"));
     }
 
+    /// What is written as it is from here on may be a whole answer: the client may ask again.
+    pub(crate) fn may_be_answered(&mut self) {
+        self.flight = None;
+    }
+
     /// Writes bytes as they are; the request stays unanswered as far as the peer is concerned.
     pub(crate) fn raw(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes);

@@ -91,8 +91,7 @@ fn an_upgrade_needs_no_thread_and_frees_two() {
         let mut socket = WebSocketPeer::probed(request);
         threads_are(&["sio-get", "sio-handlers", "sio-loop", "sio-post"]);
         socket.text("3probe");
-        scene.answer(&Answer::text(&["6"]));
-        socket.expect("5");
+        scene.finish_upgrade(&mut socket);
         scene.told.upgraded();
         eventually("the end of polling's threads", PROMISED, || {
             client_threads().len() == 2

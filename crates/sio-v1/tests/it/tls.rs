@@ -5,6 +5,7 @@ use std::env;
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -266,19 +267,29 @@ fn a_tls_server_spoken_to_in_plain_text_is_an_error_at_once() {
 /// Runs `body` in a process whose system trusts an authority of our own. The authority is made by that process, into
 /// the file that its environment names.
 fn trusting(name: &str, body: impl FnOnce(&TlsPeer)) {
-    let path = env::temp_dir().join(format!(
+    let file_name = format!(
         "sio-it-{}-{}.pem",
         name.replace("::", "-"),
         std::process::id()
-    ));
-    alone_with(name, &[("SSL_CERT_FILE", path.as_os_str())], || {
+    );
+    let path = TemporaryFile(env::temp_dir().join(file_name));
+    alone_with(name, &[("SSL_CERT_FILE", path.0.as_os_str())], || {
         let identity = Identity::new();
         let file = env::var_os("SSL_CERT_FILE").expect("set by the parent");
         fs::write(&file, &identity.authority).unwrap();
         let peer = TlsPeer::new(&identity);
         body(&peer);
     });
-    let _ = fs::remove_file(path);
+}
+
+/// Removed in the end.
+struct TemporaryFile(PathBuf);
+
+impl Drop for TemporaryFile {
+    fn drop(&mut self) {
+        // The child has made it, if it came so far; in the child itself the name is another one.
+        let _ = fs::remove_file(&self.0);
+    }
 }
 
 #[test]

@@ -55,8 +55,7 @@ fn probe_pause_and_upgrade_happen_in_that_order() {
     socket.text("3probe");
     // The poll is pending, so nothing is sent.
     socket.hears_nothing(A_WHILE);
-    scene.answer(&Answer::text(&["6"]));
-    socket.expect("5");
+    scene.finish_upgrade(&mut socket);
     scene.told.upgraded();
     assert_eq!(scene.client.transport(), Some(Transport::WebSocket));
     scene.client.emit("up", ()).unwrap();
