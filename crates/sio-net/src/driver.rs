@@ -80,6 +80,8 @@ pub(crate) struct Core<P: Session> {
     /// Whether there is a WebSocket, so that waiting in the poll can bring an ack.
     drivable: AtomicBool,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Held while threads are joined.
+    joining: Mutex<()>,
     ended: Mutex<bool>,
     end: Condvar,
     /// For answers to questions: an ack keeps no connection alive.
@@ -114,6 +116,7 @@ impl<P: Session> Core<P> {
             backlog: Backlog::default(),
             drivable: AtomicBool::new(false),
             threads: Mutex::default(),
+            joining: Mutex::default(),
             ended: Mutex::new(false),
             end: Condvar::new(),
             this: this.clone(),
@@ -255,6 +258,8 @@ impl<P: Session> Core<P> {
     /// Waits until everything has ended after [`close`](Self::close), except a handler that does not return.
     pub(crate) fn join_threads(&self) {
         self.wait_for_end();
+        // One that closes at the same time waits until they are joined, too.
+        let joining = lock(&self.joining);
         let threads = std::mem::take(&mut *lock(&self.threads));
         let current = thread::current().id();
         for thread in threads {
@@ -262,6 +267,7 @@ impl<P: Session> Core<P> {
                 tracing::error!("a thread of the client panicked");
             }
         }
+        drop(joining);
         self.dispatcher.wait(self.options.close_timeout);
     }
 

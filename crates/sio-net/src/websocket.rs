@@ -48,7 +48,7 @@ pub(crate) struct WebSocketLeg {
     request: WebSocketRequest,
     token: Token,
     stage: Stage,
-    /// Bytes handed to tungstenite since everything was last written out.
+    /// Bytes handed to tungstenite, as frames, that the socket has not taken.
     unwritten: usize,
 }
 
@@ -151,51 +151,41 @@ impl WebSocketLeg {
 
     /// Hands a message over; it leaves with the next [`flush`](Self::flush), or before.
     pub(crate) fn send(&mut self, message: Message) -> Result<(), Error> {
-        let Stage::Open(socket) = &mut self.stage else {
-            return Ok(());
-        };
-        self.unwritten += message.len();
-        match socket.write(message) {
-            Ok(()) => Ok(()),
-            Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                Ok(())
-            }
-            Err(error) => Err(self.write_error(error)),
-        }
+        self.unwritten += frame_size(message.len());
+        self.write(|socket| socket.write(message))
     }
 
     /// Writes what was handed over, as far as the peer takes it.
     pub(crate) fn flush(&mut self) -> Result<(), Error> {
-        let Stage::Open(socket) = &mut self.stage else {
-            return Ok(());
-        };
-        match socket.flush() {
-            Ok(()) => {
-                self.unwritten = 0;
-                Ok(())
-            }
-            Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                Ok(())
-            }
-            Err(tungstenite::Error::ConnectionClosed) => Ok(()), // reading reports it
-            Err(error) => Err(self.write_error(error)),
-        }
+        self.write(WebSocket::flush)
     }
 
     /// Starts the closing handshake; what was handed over leaves first.
     pub(crate) fn close(&mut self) -> Result<(), Error> {
-        let Stage::Open(socket) = &mut self.stage else {
-            return Ok(());
-        };
         let frame = tungstenite::protocol::CloseFrame {
             code: CloseCode::Normal,
             reason: Utf8Bytes::from_static(""),
         };
-        match socket.close(Some(frame)) {
-            Ok(()) | Err(tungstenite::Error::ConnectionClosed) => Ok(()),
+        self.write(|socket| socket.close(Some(frame)))
+    }
+
+    /// Writes, and notes how much the peer has taken. That it takes no more for now is no error.
+    fn write(
+        &mut self,
+        write: impl FnOnce(&mut WebSocket<Socket>) -> Result<(), tungstenite::Error>,
+    ) -> Result<(), Error> {
+        let Stage::Open(socket) = &mut self.stage else {
+            return Ok(());
+        };
+        let result = write(socket);
+        let taken = std::mem::take(&mut socket.get_mut().written);
+        self.unwritten = self.unwritten.saturating_sub(taken);
+        match result {
+            Ok(()) => Ok(()),
             Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                 Ok(())
             }
+            Err(tungstenite::Error::ConnectionClosed) => Ok(()), // reading reports it
             Err(error) => Err(self.write_error(error)),
         }
     }
@@ -372,6 +362,16 @@ fn without_chunks(mut body: &[u8]) -> Bytes {
     data.into()
 }
 
+/// The size of a message's one frame, with the mask that a client's frames have.
+fn frame_size(payload: usize) -> usize {
+    let head = match payload {
+        0..126 => 6,
+        126..65_536 => 8,
+        _ => 14,
+    };
+    head + payload
+}
+
 /// The same bytes; they are checked again, which for ASCII costs next to nothing.
 fn byte_string(text: Utf8Bytes) -> ByteString {
     let bytes: Bytes = text.into();
@@ -402,6 +402,8 @@ pub(crate) struct Watched<S> {
     head: Option<Vec<u8>>,
     /// How much may be read before it pretends that there is nothing more for now.
     left: usize,
+    /// How much was written since somebody last asked.
+    written: usize,
 }
 
 impl<S> Watched<S> {
@@ -414,6 +416,7 @@ impl<S> Watched<S> {
             head: Some(Vec::new()),
             // The handshake has bounds of its own.
             left: usize::MAX,
+            written: 0,
         }
     }
 
@@ -449,7 +452,9 @@ impl<S: Read> Read for Watched<S> {
 
 impl<S: Write> Write for Watched<S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.write(bytes)
+        let count = self.stream.write(bytes)?;
+        self.written += count;
+        Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {

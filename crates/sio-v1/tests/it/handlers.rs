@@ -85,7 +85,7 @@ fn a_handler_may_register_and_remove() {
 }
 
 #[test]
-fn a_handler_may_close_and_the_event_behind_it_is_still_delivered_or_not_at_all() {
+fn a_handler_may_close() {
     let mut scene = Socketed::new();
     let (sender, done) = pipe();
     let weak = scene.client.downgrade();

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use sio_v1::{Deadline, Error, Limits};
@@ -69,6 +70,26 @@ fn a_peer_that_never_reads_blocks_emits_no_longer_than_the_limit() {
             scene.socket.expect("42[\"after\"]");
         },
     );
+}
+
+#[test]
+fn a_peer_that_reads_slowly_slows_emits_down_and_refuses_none() {
+    const MESSAGES: usize = 480;
+    const PACE: Duration = Duration::from_millis(10);
+    // A second is too short for the whole buffer at this pace, and plenty for the steps in which the system makes room.
+    let mut scene = Socketed::with(&plain_open(), |b| {
+        b.send_timeout(100 * PACE).send_buffer(12 << 20)
+    });
+    let client = scene.client.clone();
+    let emitting = background("emits to a slow peer", move || {
+        let filler = "x".repeat(64 << 10);
+        (0..MESSAGES).try_for_each(|_| client.emit("fill", &filler))
+    });
+    for _ in 0..MESSAGES {
+        thread::sleep(PACE); // what makes this peer slow
+        assert!(matches!(scene.socket.packet(), Packet::Text(text) if text.len() > 64 << 10));
+    }
+    emitting.join().unwrap();
 }
 
 #[test]

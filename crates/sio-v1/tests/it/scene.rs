@@ -381,7 +381,10 @@ fn packet_of(message: Message) -> Packet {
 
 /// The head of the answer that accepts a WebSocket.
 pub(crate) fn switching(request: &Request) -> String {
-    let key = request.header("sec-websocket-key").expect("a key");
+    switching_for(request.header("sec-websocket-key").expect("a key"))
+}
+
+pub(crate) fn switching_for(key: &str) -> String {
     let accept = derive_accept_key(key.as_bytes());
     format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\

@@ -18,7 +18,7 @@ use sio_v1::{Client, ClientBuilder, Error, Roots, Transport};
 use tungstenite::Message;
 
 use crate::alone::alone_with;
-use crate::scene::watched;
+use crate::scene::{switching_for, watched};
 use crate::wait::{PATIENCE, assert_says, background, error_of, takes};
 use crate::wire::{open, text_body};
 
@@ -176,11 +176,7 @@ fn read_head(stream: &mut TlsStream) -> Option<String> {
 }
 
 fn serve_websocket(mut stream: TlsStream, key: &str, upgrading: bool) {
-    let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
-    let head = format!(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Accept: {accept}\r\n\r\n"
-    );
+    let head = switching_for(key);
     if stream.write_all(head.as_bytes()).is_err() {
         return;
     }
@@ -239,7 +235,7 @@ fn an_unknown_authority_is_refused_with_that_cause() {
 }
 
 #[test]
-fn a_peer_that_speaks_no_tls_is_an_error_that_says_tls() {
+fn a_peer_that_does_not_answer_the_tls_greeting_is_given_up_at_the_connect_timeout() {
     let mut plain = crate::peer::Peer::new();
     let url = format!("https://localhost:{}", plain.port());
     for (name, builder) in builders(&url) {

@@ -1,13 +1,15 @@
 //! WebSocket: frames as servers may send them, frames they must not send, and how the end is told.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::time::Duration;
 
-use sio_v1::{DisconnectReason, Limits, Transport, Value};
+use sio_v1::{Client, DisconnectReason, Limits, Transport, Value};
 use tungstenite::Message;
 
-use crate::scene::Socketed;
-use crate::wait::assert_says;
-use crate::wire::{Packet, frame, open};
+use crate::scene::{Socketed, connecting, switching_for, watched, websocket_only};
+use crate::wait::{PATIENCE, assert_says};
+use crate::wire::{Packet, frame, open, plain_open};
 
 /// The error that ends a session that gets these bytes.
 #[track_caller]
@@ -176,7 +178,7 @@ fn a_message_over_the_limit_is_an_error_that_names_the_limit() {
     .concat();
     let announced = [&[TEXT, 127][..], &u64::MAX.to_be_bytes()].concat();
     for bytes in [frame(TEXT, &packet(1001)), fragments, announced] {
-        let mut scene = Socketed::with(&crate::wire::plain_open(), |b| b.limits(limits.clone()));
+        let mut scene = Socketed::with(&plain_open(), |b| b.limits(limits.clone()));
         scene.socket.raw(&frame(TEXT, &packet(1000)));
         assert_eq!(scene.told.text_event().1.len(), 990);
         scene.socket.raw(&bytes);
@@ -269,27 +271,37 @@ fn the_end_of_the_stream_without_a_close_frame_is_a_transport_close() {
 
 #[test]
 fn a_reset_is_an_error_of_the_transport() {
-    let scene = Socketed::new();
-    scene.client.emit("never read", ()).unwrap();
-    // The peer's kernel answers with a reset when a socket is closed with something unread.
-    scene
-        .socket
-        .socket
-        .get_ref()
-        .peek(&mut [0])
-        .expect("the emit");
-    let Socketed {
-        told, socket, peer, ..
-    } = scene;
-    drop(socket);
-    drop(peer);
-    match told.reason() {
-        DisconnectReason::Error(error) => {
-            assert_says(&error.chain(), &["the WebSocket to", "reset"]);
-        }
-        DisconnectReason::TransportClose { code: None, .. } => {} // the end came before the reset
-        other => panic!("{other:?}"),
+    // A socket without a second handle: closed with something unread, its kernel answers with a reset.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (builder, told) = watched(websocket_only(Client::builder(&url)));
+    let connecting = connecting(builder);
+    let (mut stream, _) = listener.accept().unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).expect("the handshake");
+        head.push(byte[0]);
     }
+    let head = String::from_utf8(head).unwrap();
+    let (_, key) = head
+        .split_once("sec-websocket-key: ")
+        .or_else(|| head.split_once("Sec-WebSocket-Key: "))
+        .unwrap();
+    let start = [frame(TEXT, plain_open().as_bytes()), frame(TEXT, b"40")].concat();
+    let answer = switching_for(key.lines().next().unwrap());
+    stream
+        .write_all(&[answer.as_bytes(), &start].concat())
+        .unwrap();
+    let client = connecting.join().expect("a connection");
+    client.emit("never read", ()).unwrap();
+    stream.peek(&mut [0]).expect("the emit");
+    drop(stream);
+    assert_says(
+        &told.fatal(),
+        &["the WebSocket to http://127.0.0.1", "reset"],
+    );
 }
 
 #[test]
