@@ -188,7 +188,7 @@ impl Job {
         let tag = format!("{}-{}-{}", self.case.id, self.mode, self.number);
         let options = suites::options_for(server.version());
         let context: Context<sio_v1::Session> =
-            Context::new(Arc::clone(server), self.mode, tag, options);
+            Context::new(Arc::clone(server), self.mode, tag.clone(), options);
         let (sender, receiver) = mpsc::channel();
         let run = self.case.run;
         let started = thread::Builder::new()
@@ -200,9 +200,32 @@ impl Job {
             });
         started?;
         let limit = self.limit();
-        let overrun = |_| Err(format!("the case was not done within {limit:?}").into());
-        receiver.recv_timeout(limit).unwrap_or_else(overrun)
+        receiver.recv_timeout(limit).unwrap_or_else(|_| {
+            let seen = last_seen(server, &tag);
+            Err(format!("the case was not done within {limit:?}; {seen}").into())
+        })
     }
+}
+
+/// What the server and a client last said to each other, for cases that do not come to an end.
+fn last_seen(server: &Server, tag: &str) -> String {
+    const SHOWN: usize = 8;
+    let packets = match server.control().tagged(tag).packets() {
+        Ok(packets) => packets,
+        Err(failure) => return format!("what the server saw is not known: {failure}"),
+    };
+    let last = &packets[packets.len().saturating_sub(SHOWN)..];
+    let shown = last.iter().map(|packet| {
+        let text: String = packet.text().chars().take(60).collect();
+        format!(
+            "{} {} {text:?} over {}",
+            packet.direction, packet.kind, packet.transport
+        )
+    });
+    format!(
+        "the server's last packets: {}",
+        shown.collect::<Vec<_>>().join(", ")
+    )
 }
 
 fn judge(outcome: Outcome, row: Option<&Row>) -> Verdict {

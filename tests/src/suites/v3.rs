@@ -329,7 +329,7 @@ fn held_polls_are_waited_for(cx: &Cx) -> Outcome {
     let (builder, mut events) = cx.builder().connect_timeout(limit).events();
     let client = builder.connect()?;
     client.emit("after", (2500, "late", 1))?;
-    cx.next_event(&mut events, "late")?;
+    expect_late(cx, &client, &mut events, 1)?;
     let polls = cx.control().requests_of("poll")?;
     let held = polls
         .iter()
@@ -359,15 +359,25 @@ fn poll_held_beyond_the_interval(cx: &Cx) -> Outcome {
     let builder = cx.builder().close_timeout(Duration::from_millis(200));
     let (builder, mut events) = builder.events();
     let client = builder.connect()?;
-    let late: u32 = cx.next_event(&mut events, "late")?.decode()?;
-    ensure_eq!(late, 2, "the event behind the held poll");
-    ensure!(
-        client.is_connected(),
-        "the session ended: {}",
-        client.wait()
-    );
+    expect_late(cx, &client, &mut events, 2)?;
     client.close()?;
     control.clear_faults()
+}
+
+/// The event behind a held poll.
+fn expect_late(cx: &Cx, client: &Client, events: &mut Events, number: u32) -> Outcome {
+    let late = cx.next_event(events, "late");
+    ensure!(
+        client.is_connected(),
+        "session {number} ended: {}",
+        client.wait()
+    );
+    ensure_eq!(
+        late?.decode::<u32>()?,
+        number,
+        "the event behind a held poll"
+    );
+    Ok(())
 }
 
 fn compressed_polls(cx: &Cx) -> Outcome {
