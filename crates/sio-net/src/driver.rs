@@ -224,6 +224,8 @@ impl<P: Session> Core<P> {
                 break None;
             }
             if !self.drivable.load(Ordering::Acquire) {
+                // It may have been nudged to sit down: somebody else must, then.
+                self.seat.forget(&waiting);
                 slot.park(patience);
                 continue;
             }
