@@ -246,6 +246,18 @@ impl HttpError {
         }
     }
 
+    /// Whether the server refused for reasons of its own that the caller may change: status 401 or 403.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self.status, 401 | 403)
+    }
+
+    /// Whether the same request may succeed later: a status from 500 on, or 429.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        self.status >= 500 || self.status == 429
+    }
+
     /// The same; if it is a redirect, with where it leads.
     #[must_use]
     pub fn with_location(self, location: Option<&str>) -> Self {
@@ -317,6 +329,8 @@ pub enum Deadline {
     Ack,
     /// From opening the WebSocket of an upgrade until the server confirmed it.
     Upgrade,
+    /// From opening a transport until the server confirmed the session on it, where there is another one to try.
+    Transport,
     /// From the closing message until the peer's end of the connection.
     Close,
     /// How long an emit waits for a peer that does not read.
@@ -330,6 +344,7 @@ impl std::fmt::Display for Deadline {
             Self::Join => "the server did not answer the join",
             Self::Ack => "no ack came",
             Self::Upgrade => "the WebSocket of the upgrade was not confirmed",
+            Self::Transport => "the server did not confirm the session on this transport",
             Self::Close => "the server did not close its side",
             Self::Send => "the server did not read what was sent",
         })

@@ -119,6 +119,12 @@ impl Question {
 
 /// Sends answers; implemented by clients.
 pub trait Reply: Send + Sync {
+    /// Whether the protocol can carry this answer.
+    ///
+    /// # Errors
+    /// [`UsageError::Unsupported`].
+    fn check(&self, payload: &Encoded) -> Result<()>;
+
     /// Sends `payload` as the answer to `question`.
     ///
     /// # Errors
@@ -152,7 +158,8 @@ impl Ack {
     ///
     /// # Errors
     /// [`UsageError::AnsweredTwice`] if this question was answered before: only the first answer was sent.
-    /// [`Error::Encode`] if the values cannot be written. [`Error::Disconnected`] if the connection the question came
+    /// [`Error::Encode`] if the values cannot be written, [`UsageError::Unsupported`] if they hold bytes and the protocol
+    /// has none: then it may still be answered. [`Error::Disconnected`] if the connection the question came
     /// over is gone.
     pub fn send<T: Serialize>(&self, values: T) -> Result<()> {
         let Some(question) = &self.0 else {
@@ -162,10 +169,15 @@ impl Ack {
             what: ByteString::from_static("a reply"),
             source: Arc::new(source),
         })?;
+        let replier = question.replier.upgrade();
+        if let Some(replier) = &replier {
+            // A program may answer with something else then.
+            replier.check(&payload)?;
+        }
         if question.answered.swap(true, Ordering::AcqRel) {
             return Err(UsageError::AnsweredTwice.into());
         }
-        match question.replier.upgrade() {
+        match replier {
             Some(replier) => replier.reply(question, payload),
             None => Err(Error::Disconnected(DisconnectReason::Client)),
         }
@@ -286,6 +298,17 @@ mod tests {
     struct Sent(Mutex<Vec<(AckId, String)>>);
 
     impl Reply for Sent {
+        fn check(&self, payload: &Encoded) -> Result<()> {
+            if payload.attachments().is_empty() {
+                return Ok(());
+            }
+            Err(UsageError::Unsupported {
+                what: "bytes",
+                instead: "text",
+            }
+            .into())
+        }
+
         fn reply(&self, question: &Question, payload: Encoded) -> Result<()> {
             let text = payload.json().to_string();
             self.0.lock().unwrap().push((question.id, text));
@@ -307,6 +330,20 @@ mod tests {
         let second = ack.send("again").unwrap_err();
         assert!(matches!(second, Error::Usage(UsageError::AnsweredTwice)));
         assert_eq!(*sent.0.lock().unwrap(), [(7, r#"["yes",2]"#.to_owned())]);
+    }
+
+    #[test]
+    fn an_answer_the_protocol_cannot_carry_leaves_room_for_another() {
+        let sent = Arc::new(Sent::default());
+        let ack = question(&sent);
+        let bytes = Value::Bytes(bytes::Bytes::from_static(b"x"));
+        let refused = ack.send(bytes).unwrap_err();
+        assert!(matches!(
+            refused,
+            Error::Usage(UsageError::Unsupported { .. })
+        ));
+        ack.send("text").unwrap();
+        assert_eq!(*sent.0.lock().unwrap(), [(7, r#"["text"]"#.to_owned())]);
     }
 
     #[test]

@@ -195,12 +195,27 @@ impl<S: Session, W> Manager<S, W> {
             return; // closed meanwhile
         }
         match config {
-            Ok(config) => self.link = Link::Active(Box::new(S::start(config, now))),
+            Ok(config) => {
+                let session = S::start(config, self.connect_by(now), now);
+                self.link = Link::Active(Box::new(session));
+            }
             Err(error) => self.end(&error.into()),
         }
     }
 
+    /// When the root has to be usable.
+    fn connect_by(&self, now: Instant) -> Instant {
+        match self.namespaces[ROOT_ID.0].state {
+            State::Joining { deadline, .. } => deadline,
+            _ => now,
+        }
+    }
+
     /// Joins a namespace; its outcome is the [`Effect::Joined`]. Joined already, it has it at once.
+    ///
+    /// # Errors
+    /// [`Error::Disconnected`] if there is no connection, or it is about to be closed. [`UsageError::Unsupported`] if
+    /// the namespace was left before and the protocol cannot join it again.
     pub fn join(
         &mut self,
         id: NamespaceId,
@@ -212,6 +227,13 @@ impl<S: Session, W> Manager<S, W> {
             return Err(self.reason(ROOT_ID).into_error());
         }
         let namespace = &mut self.namespaces[id.0];
+        if !S::REJOINS && namespace.spent_in == Some(self.epoch) {
+            return Err(UsageError::Unsupported {
+                what: "joining a namespace again in the same session",
+                instead: "connect anew; the server would run its handlers twice",
+            }
+            .into());
+        }
         namespace.wanted = true;
         match namespace.state {
             State::In => self.effects.push_back(Effect::Joined(id, Ok(()))),
@@ -486,6 +508,9 @@ impl<S: Session, W> Manager<S, W> {
                 self.tell_all(&Status::Upgraded);
             }
             SessionEvent::UpgradeFailed(error) => self.tell_all(&Status::UpgradeFailed(error)),
+            SessionEvent::TransportFailed { transport, error } => {
+                self.tell_all(&Status::TransportFailed { transport, error });
+            }
             SessionEvent::Joined { namespace } => self.joined(&namespace, now),
             SessionEvent::Refused { namespace, reason } => {
                 let error = Error::Refused {
@@ -600,6 +625,7 @@ impl<S: Session, W> Manager<S, W> {
             let namespace = self.namespaces[id.0].name.clone();
             self.command(Command::Leave { namespace }, now);
             self.put_out(id, &reason);
+            self.namespaces[id.0].spent_in = Some(self.epoch);
         }
     }
 
@@ -673,6 +699,7 @@ impl<S: Session, W> Manager<S, W> {
                 self.effects.push_back(Effect::Joined(id, outcome));
             }
             State::In => {
+                self.namespaces[id.0].spent_in = Some(self.epoch);
                 let status = Status::Disconnected(reason.clone());
                 self.effects.push_back(Effect::Status(id, status));
             }

@@ -10,16 +10,20 @@
 //!
 //! [`SessionEvent::Closed`] is the last output. A session is never used again: a new connection is a new session.
 
+mod outbox;
+
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::error::{Error, UsageError};
+use crate::error::{Error, HttpError, UsageError};
 use crate::limits::Limits;
 use crate::payload::{Args, Encoded, Value};
 use crate::status::{DisconnectReason, Transport};
+
+pub use self::outbox::Outbox;
 
 /// Number of an ack: unique per namespace and direction.
 pub type AckId = u64;
@@ -32,8 +36,21 @@ pub trait Session: Sized + Send + 'static {
     /// The number of the first ack a client asks for in a namespace.
     const FIRST_ACK_ID: AckId;
 
-    /// Begins a session. The first outputs are ready after this call.
-    fn start(config: SessionConfig<Self::Options>, now: Instant) -> Self;
+    /// The transports this protocol has, in the order in which a client uses them unless it is told otherwise.
+    const TRANSPORTS: &'static [Transport];
+
+    /// Whether a session can move from polling to WebSocket.
+    const UPGRADES: bool;
+
+    /// Whether a namespace that was left can be joined again in the same session.
+    const REJOINS: bool;
+
+    /// How this protocol's servers bend the WebSocket protocol.
+    const WEBSOCKET: WebSocketRules;
+
+    /// Begins a session. The first outputs are ready after this call. The root has to be joined at `connect_by`, or
+    /// the session will be told to close.
+    fn start(config: SessionConfig<Self::Options>, connect_by: Instant, now: Instant) -> Self;
 
     /// Something arrived from the network.
     fn handle_input(&mut self, input: Input, now: Instant);
@@ -67,6 +84,32 @@ pub trait Session: Sized + Send + 'static {
     /// # Errors
     /// [`UsageError::Namespace`].
     fn check_namespace(name: &str) -> Result<(), UsageError>;
+
+    /// Whether this protocol can carry a payload: of an event, of a message, or of an answer.
+    ///
+    /// # Errors
+    /// [`UsageError::Unsupported`].
+    fn check_payload(payload: &Encoded) -> Result<(), UsageError>;
+
+    /// The id that the server's application knows a namespace's connection by.
+    fn socket_id(sid: &str, namespace: &str) -> String;
+}
+
+/// What a WebSocket needs beside RFC 6455 to talk to servers of a protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WebSocketRules {
+    /// Whether a server's ping is answered.
+    pub answer_pings: bool,
+    /// Whether a frame whose length is written as 0 in 16 bits has 65,536 bytes. A correct peer never writes that.
+    pub zero_means_65536: bool,
+}
+
+impl WebSocketRules {
+    /// RFC 6455, nothing bent.
+    pub const RFC_6455: Self = Self {
+        answer_pings: true,
+        zero_means_65536: false,
+    };
 }
 
 /// What a session is started with.
@@ -101,14 +144,22 @@ pub struct RequestId(pub u32);
 /// What arrived.
 #[derive(Debug, Clone)]
 pub enum Input {
-    /// A whole HTTP answer, of whatever status.
+    /// A whole HTTP answer, of whatever status. Of a [streamed](Request::streamed) one with status 200 it is the end:
+    /// the body is empty, since its data came before.
     HttpResponse {
         /// The request it answers.
         id: RequestId,
         /// The answer.
         response: Response,
     },
-    /// A request got no answer.
+    /// The next data of a [streamed](Request::streamed) answer with status 200.
+    HttpData {
+        /// The request.
+        id: RequestId,
+        /// The data, content coding undone; never empty.
+        data: Bytes,
+    },
+    /// A request got no answer, or its answer broke off.
     HttpFailed {
         /// The request.
         id: RequestId,
@@ -145,6 +196,24 @@ pub struct Response {
     pub location: Option<ByteString>,
     /// The body, content coding undone. Of a refused WebSocket it is what came with the head.
     pub body: Bytes,
+}
+
+impl Response {
+    /// The error for an answer that should not have come to `what`, for example `the handshake`.
+    #[must_use]
+    pub fn to_error(&self, what: &'static str) -> HttpError {
+        let content_type = self.content_type.clone();
+        HttpError::new(what, self.status, content_type, &self.body)
+            .with_location(self.location.as_deref())
+    }
+
+    /// The error for a web page, of a proxy or of another server, where packets should be; `None` if it is none.
+    #[must_use]
+    pub fn page_error(&self, what: &'static str) -> Option<HttpError> {
+        const HINT: &str = "a web page answers here, not Socket.IO: are host, port and path right?";
+        let is_page = self.body.trim_ascii_start().starts_with(b"<");
+        is_page.then(|| self.to_error(what).with_hint(HINT))
+    }
 }
 
 /// What a program wants of a session.
@@ -206,6 +275,8 @@ pub struct Request {
     pub content_type: Option<&'static str>,
     /// The body, for a POST.
     pub body: Bytes,
+    /// Whether the data of the answer is wanted as it comes, with no bound on its sum.
+    pub streamed: bool,
 }
 
 /// What a session puts out, to be carried out in order.
@@ -250,6 +321,13 @@ pub enum SessionEvent {
     Upgraded,
     /// The move to WebSocket failed; the session stays on polling.
     UpgradeFailed(Error),
+    /// A transport could not be used; the session goes on with the next one.
+    TransportFailed {
+        /// The transport.
+        transport: Transport,
+        /// Why.
+        error: Error,
+    },
     /// A namespace is usable.
     Joined {
         /// Its name.
@@ -305,4 +383,17 @@ pub enum SessionEvent {
     },
     /// The session is over.
     Closed(DisconnectReason),
+}
+
+impl SessionEvent {
+    /// Something odd was let pass; shows the beginning of what came.
+    #[must_use]
+    pub fn tolerated(name: &'static str, detail: &str) -> Self {
+        const SHOWN: usize = 80;
+        let shown: String = detail.chars().take(SHOWN).collect();
+        Self::Tolerated {
+            name,
+            detail: shown.into(),
+        }
+    }
 }

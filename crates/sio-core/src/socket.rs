@@ -125,19 +125,60 @@ pub trait SocketExt: Socket {
     /// Returns when the event was handed to the connection; that it arrived, only an ack tells.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a reserved name, [`Error::Encode`] if the payload cannot be written,
-    /// [`Error::Disconnected`] if the namespace is not connected, [`Error::Timeout`] if the peer does not read.
-    /// In each case nothing was sent.
+    /// [`Error::Usage`] for a reserved name, or for bytes on 0.9, which has none; [`Error::Encode`] if the payload cannot
+    /// be written, [`Error::Disconnected`] if the namespace is not connected, [`Error::Timeout`] if the peer does not
+    /// read. In each case nothing was sent.
     fn emit<T: Serialize>(&self, event: &str, args: T) -> Result<()> {
         self.emit_encoded(event, encode(event, &args)?)
     }
 
-    /// Emits the `message` event.
+    /// Sends a message, which runs the server's handlers of `message`.
+    ///
+    /// On 1.x and later it is the event `message`, with any arguments. 0.9 has packets of their own, for one text or one
+    /// JSON value.
     ///
     /// # Errors
-    /// As [`emit`](Self::emit).
+    /// As [`emit`](Self::emit); [`UsageError::Unsupported`](crate::UsageError::Unsupported) for anything but one argument
+    /// on 0.9.
     fn send<T: Serialize>(&self, args: T) -> Result<()> {
-        self.emit("message", args)
+        self.emit_encoded(MESSAGE, message(&args)?)
+    }
+
+    /// Sends a message and waits for its ack, for `timeout` at most.
+    ///
+    /// On 1.x and later the ack has the values that the server's handler answers with. On 0.9 it is a receipt without
+    /// values (`()`), which the server writes before it runs its handlers.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send) and [`call`](Self::call).
+    fn send_and_wait<T, R>(&self, args: T, timeout: Duration) -> Result<R>
+    where
+        T: Serialize,
+        R: DeserializeOwned,
+    {
+        let answer = self.call_encoded(MESSAGE, message(&args)?, timeout)?;
+        decode_answer(MESSAGE, &answer)
+    }
+
+    /// Sends a message; `then` gets the one outcome of its ack, on the thread that runs the handlers. The ack is as for
+    /// [`send_and_wait`](Self::send_and_wait).
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); then `then` is not called.
+    fn send_with_ack<T, R>(
+        &self,
+        args: T,
+        timeout: Duration,
+        then: impl FnOnce(Result<R>) + Send + 'static,
+    ) -> Result<()>
+    where
+        T: Serialize,
+        R: DeserializeOwned,
+    {
+        let callback = move |outcome: Result<Args>| {
+            then(outcome.and_then(|answer| decode_answer(MESSAGE, &answer)));
+        };
+        self.ask_encoded(MESSAGE, message(&args)?, timeout, Box::new(callback))
     }
 
     /// Emits an event and waits for the server's answer, for `timeout` at most.
@@ -264,6 +305,9 @@ impl<S: Socket + ?Sized> NamespaceBuilder<'_, S> {
     }
 }
 
+/// What the program's handlers of messages listen to.
+const MESSAGE: &str = "message";
+
 /// Encodes an event.
 ///
 /// # Errors
@@ -271,6 +315,17 @@ impl<S: Socket + ?Sized> NamespaceBuilder<'_, S> {
 fn encode<T: Serialize>(event: &str, args: &T) -> Result<Encoded> {
     Encoded::event(event, args).map_err(|source| Error::Encode {
         what: format!("the event {event:?}").into(),
+        source: Arc::new(source),
+    })
+}
+
+/// Encodes a message.
+///
+/// # Errors
+/// [`Error::Encode`].
+fn message<T: Serialize>(args: &T) -> Result<Encoded> {
+    Encoded::message(args).map_err(|source| Error::Encode {
+        what: ByteString::from_static("a message"),
         source: Arc::new(source),
     })
 }

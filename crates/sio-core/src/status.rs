@@ -10,10 +10,14 @@ use crate::error::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Transport {
-    /// HTTP long polling.
+    /// HTTP long polling: `polling` of 1.x and later, `xhr-polling` of 0.9.
     Polling,
     /// WebSocket (RFC 6455).
     WebSocket,
+    /// Long polling wrapped in scripts: `jsonp-polling` of 0.9.
+    JsonpPolling,
+    /// Scripts that stream in over one long HTTP answer: `htmlfile` of 0.9.
+    HtmlFile,
 }
 
 impl fmt::Display for Transport {
@@ -21,6 +25,8 @@ impl fmt::Display for Transport {
         f.write_str(match self {
             Self::Polling => "polling",
             Self::WebSocket => "websocket",
+            Self::JsonpPolling => "jsonp-polling",
+            Self::HtmlFile => "htmlfile",
         })
     }
 }
@@ -37,6 +43,9 @@ pub enum DisconnectReason {
     Server,
     /// Nothing came from the server for longer than its heartbeat allows.
     PingTimeout,
+    /// The server does not know the session any more: it disconnected this client while no poll was open, or was
+    /// started anew. Only 0.9 says so; later versions answer with an HTTP error.
+    SessionLost,
     /// The transport ended without a word of the protocol.
     TransportClose {
         /// The WebSocket close code, where one came.
@@ -55,6 +64,9 @@ impl fmt::Display for DisconnectReason {
             Self::Client => f.write_str("closed by this client"),
             Self::Server => f.write_str("closed by the server"),
             Self::PingTimeout => f.write_str("ping timeout: the server was silent for too long"),
+            Self::SessionLost => f.write_str(
+                "the server does not know the session any more: it ended it, or was started anew",
+            ),
             Self::TransportClose { code: None, .. } => f.write_str("the transport was closed"),
             Self::TransportClose {
                 code: Some(code),
@@ -85,6 +97,13 @@ pub enum Status {
     Upgraded,
     /// The move to WebSocket failed; the connection stays on polling.
     UpgradeFailed(Error),
+    /// A transport could not be used; the next one is tried, with a new handshake.
+    TransportFailed {
+        /// The transport that failed.
+        transport: Transport,
+        /// Why.
+        error: Error,
+    },
     /// The namespace is not usable any more.
     Disconnected(DisconnectReason),
     /// The server reported an error, a handler failed, or a payload had the wrong type. The namespace stays usable.

@@ -31,7 +31,7 @@ use crate::tls::Roots;
 /// ([`path`](Self::path)). The query goes with every request. User and password become basic authorization.
 ///
 /// # Defaults
-/// polling first with an upgrade to WebSocket; connect timeout 20 s, upgrade timeout 10 s, close timeout 1.5 s, send
+/// the protocol's [`transports`](Self::transports); connect timeout 20 s, upgrade timeout 10 s, close timeout 1.5 s, send
 /// timeout 20 s, send buffer 8 MiB, 10,000 emits waiting per namespace; the certificates the operating system trusts.
 ///
 /// Everything is checked in [`connect`](Self::connect), before anything is sent.
@@ -72,8 +72,8 @@ impl<P: Session> ClientBuilder<P> {
             path: "/socket.io".to_owned(),
             query: String::new(),
             headers,
-            transports: vec![Transport::Polling, Transport::WebSocket],
-            upgrade: true,
+            transports: P::TRANSPORTS.to_vec(),
+            upgrade: P::UPGRADES,
             memory: None,
             timestamps: true,
             connect_timeout: Duration::from_secs(20),
@@ -122,21 +122,28 @@ impl<P: Session> ClientBuilder<P> {
 
     // --- how it is carried --------------------------------------------------------------------------------------
 
-    /// Which transports to use. The first connects; from polling the connection upgrades to WebSocket if that is
-    /// listed too. Default polling, then WebSocket.
+    /// Which transports to use, in the order of preference.
+    ///
+    /// 1.x and 2.x: the first connects; from polling the connection upgrades to WebSocket if that is listed too. Default
+    /// polling, then WebSocket. 0.9: the first that the server offers is opened; if that fails or stays silent, the
+    /// next one, each with a handshake of its own. Default WebSocket, polling, htmlfile, jsonp-polling.
     pub fn transports(mut self, transports: impl IntoIterator<Item = Transport>) -> Self {
         self.transports = transports.into_iter().collect();
         self
     }
 
-    /// Whether to upgrade from polling to WebSocket. Default true.
+    /// Whether to upgrade from polling to WebSocket. Default true, where the protocol has it: 0.9 has not.
     pub fn upgrade(mut self, upgrade: bool) -> Self {
+        if upgrade {
+            self.needs_upgrades();
+        }
         self.upgrade = upgrade;
         self
     }
 
     /// Starts with WebSocket if an upgrade of a connection with the same `memory` worked before.
     pub fn remember_upgrade(mut self, memory: &UpgradeMemory) -> Self {
+        self.needs_upgrades();
         self.memory = Some(memory.clone());
         self
     }
@@ -169,6 +176,7 @@ impl<P: Session> ClientBuilder<P> {
 
     /// How long the WebSocket of an upgrade may take, before the connection stays on polling. Default 10 s.
     pub fn upgrade_timeout(mut self, timeout: Duration) -> Self {
+        self.needs_upgrades();
         self.upgrade_timeout = timeout;
         self
     }
@@ -272,6 +280,15 @@ impl<P: Session> ClientBuilder<P> {
         }
     }
 
+    fn needs_upgrades(&mut self) {
+        if !P::UPGRADES {
+            self.is_wrong(UsageError::Unsupported {
+                what: "the upgrade of a session",
+                instead: "choose with `transports`; a session stays on the transport it opened with",
+            });
+        }
+    }
+
     fn is_wrong(&mut self, error: UsageError) {
         self.wrong.get_or_insert(error);
     }
@@ -290,6 +307,14 @@ impl<P: Session> ClientBuilder<P> {
         }
         if transports.is_empty() {
             return Err(option("transports", "name at least one"));
+        }
+        if let Some(unknown) = transports.iter().find(|one| !P::TRANSPORTS.contains(one)) {
+            let known: Vec<String> = P::TRANSPORTS.iter().map(Transport::to_string).collect();
+            let known = known.join(", ");
+            return Err(option(
+                "transports",
+                format!("this protocol has no {unknown}; it has {known}"),
+            ));
         }
         if self.connect_timeout.is_zero() {
             return Err(option("connect_timeout", "zero leaves no time to connect"));

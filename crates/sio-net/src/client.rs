@@ -105,19 +105,56 @@ impl<P: Session> Client<P> {
     /// slowly than this program emits, the call waits.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a reserved name, [`Error::Encode`] if the payload cannot be written,
-    /// [`Error::Disconnected`] if the namespace is not connected, [`Error::Timeout`] if the peer does not read.
-    /// In each case nothing was sent.
+    /// [`Error::Usage`] for a reserved name, or for bytes on 0.9, which has none; [`Error::Encode`] if the payload cannot
+    /// be written, [`Error::Disconnected`] if the namespace is not connected, [`Error::Timeout`] if the peer does not
+    /// read. In each case nothing was sent.
     pub fn emit<T: Serialize>(&self, event: &str, args: T) -> Result<()> {
         SocketExt::emit(self, event, args)
     }
 
-    /// Emits the `message` event.
+    /// Sends a message, which runs the server's handlers of `message`.
+    ///
+    /// On 1.x and later it is the event `message`, with any arguments. 0.9 has packets of their own, for one text or one
+    /// JSON value.
     ///
     /// # Errors
-    /// As [`emit`](Self::emit).
+    /// As [`emit`](Self::emit); [`UsageError::Unsupported`](sio_core::UsageError::Unsupported) for anything but one
+    /// argument on 0.9.
     pub fn send<T: Serialize>(&self, args: T) -> Result<()> {
         SocketExt::send(self, args)
+    }
+
+    /// Sends a message and waits for its ack, for `timeout` at most.
+    ///
+    /// On 1.x and later the ack has the values that the server's handler answers with. On 0.9 it is a receipt without
+    /// values (`()`), which the server writes before it runs its handlers.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send) and [`call`](Self::call).
+    pub fn send_and_wait<T, R>(&self, args: T, timeout: Duration) -> Result<R>
+    where
+        T: Serialize,
+        R: DeserializeOwned,
+    {
+        SocketExt::send_and_wait(self, args, timeout)
+    }
+
+    /// Sends a message; `then` gets the one outcome of its ack, on the thread that runs the handlers. The ack is as for
+    /// [`send_and_wait`](Self::send_and_wait).
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); then `then` is not called.
+    pub fn send_with_ack<T, R>(
+        &self,
+        args: T,
+        timeout: Duration,
+        then: impl FnOnce(Result<R>) + Send + 'static,
+    ) -> Result<()>
+    where
+        T: Serialize,
+        R: DeserializeOwned,
+    {
+        SocketExt::send_with_ack(self, args, timeout, then)
     }
 
     /// Emits an event and waits for the server's answer, for `timeout` at most.
@@ -284,18 +321,15 @@ impl<P: Session> Client<P> {
 
     /// The id the server knows this namespace's connection by; `None` while not connected.
     ///
-    /// It is the session id for the root, and `/name#` with the session id for others, as servers from 1.5 on have it.
+    /// 0.9: the session id. 1.x and later: the session id for the root, and `/name#` with the session id for others, as
+    /// servers from 1.5 on have it.
     #[must_use]
     pub fn id(&self) -> Option<String> {
         if !self.is_connected() {
             return None;
         }
         let sid = self.owner.core.look(|link| link.manager.sid().cloned())?;
-        Some(if self.space.name == ROOT {
-            sid.to_string()
-        } else {
-            format!("{}#{sid}", self.space.name)
-        })
+        Some(P::socket_id(&sid, &self.space.name))
     }
 
     /// Whether an emit would leave now.
@@ -330,6 +364,13 @@ impl<P: Session> Client<P> {
     }
 }
 
+/// Whether this protocol can carry an event.
+fn check<P: Session>(event: &str, payload: &Encoded) -> Result<()> {
+    P::check_event_name(event)?;
+    P::check_payload(payload)?;
+    Ok(())
+}
+
 impl<P: Session> Socket for Client<P> {
     fn name(&self) -> &str {
         self.name()
@@ -344,12 +385,12 @@ impl<P: Session> Socket for Client<P> {
     }
 
     fn emit_encoded(&self, event: &str, payload: Encoded) -> Result<()> {
-        P::check_event_name(event)?;
+        check::<P>(event, &payload)?;
         self.owner.core.emit(&self.space, payload, None)
     }
 
     fn call_encoded(&self, event: &str, payload: Encoded, timeout: Duration) -> Result<Args> {
-        P::check_event_name(event)?;
+        check::<P>(event, &payload)?;
         self.owner
             .core
             .call(&self.space, payload, countable(timeout))
@@ -362,7 +403,7 @@ impl<P: Session> Socket for Client<P> {
         timeout: Duration,
         then: AckCallback,
     ) -> Result<()> {
-        P::check_event_name(event)?;
+        check::<P>(event, &payload)?;
         let timeout = countable(timeout);
         let core = &self.owner.core;
         core.dispatcher.start()?;

@@ -484,6 +484,11 @@ impl Backlog {
 }
 
 impl<P: Session> Reply for Core<P> {
+    fn check(&self, payload: &Encoded) -> Result<()> {
+        P::check_payload(payload)?;
+        Ok(())
+    }
+
     fn reply(&self, question: &Question, payload: Encoded) -> Result<()> {
         self.process(|link, now| link.manager.reply(question, payload, now))
     }

@@ -3,6 +3,9 @@
 //! Each of a polling session's two requests, the long GET and the POST, has a [`Lane`]: a thread that blocks in it, and
 //! an agent of its own, so that ending one lane leaves the other alone. Deadlines are the session's business: nothing
 //! here times out, and ending the lane ends what blocks.
+//!
+//! A streamed answer is reported as it comes. ureq's reader hands out what it has, and reads from the stream only when
+//! it has nothing.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -10,8 +13,9 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use bytes::Bytes;
 use bytestring::ByteString;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use sio_core::Error;
 use sio_core::session::{Input, Method, Request, Response};
 use ureq::config::{AutoHeaderValue, Config};
@@ -27,7 +31,7 @@ use crate::sync::lock;
 /// Node closes idle connections after 5 s; one that is older is not tried again.
 const IDLE: Duration = Duration::from_secs(4);
 
-/// Enough for the head of an answer; bodies are read in pieces of this size.
+/// Enough for the head of an answer; bodies are read in pieces of at most this size.
 const BUFFER: usize = 16 << 10;
 
 /// What all requests of a session have in common.
@@ -59,7 +63,7 @@ struct State {
 }
 
 impl Lane {
-    /// Starts the thread. Each answer goes to `answer`, on that thread.
+    /// Starts the thread. Each answer goes to `answer`, on that thread; of a streamed one, each piece and the end.
     pub(crate) fn start(
         name: &str,
         config: HttpConfig,
@@ -76,12 +80,13 @@ impl Lane {
         let of_thread = Arc::clone(&shared);
         let run = move || {
             let client = Client::new(config, &of_thread);
-            while let Some(request) = of_thread.next() {
-                let input = client.execute(&request);
-                if of_thread.cancel.is_cancelled() {
-                    break;
+            let report = |input| {
+                if !of_thread.cancel.is_cancelled() {
+                    answer(input);
                 }
-                answer(input);
+            };
+            while let Some(request) = of_thread.next() {
+                client.execute(&request, report);
             }
         };
         let thread = thread::Builder::new().name(name.to_owned()).spawn(run)?;
@@ -97,7 +102,8 @@ impl Lane {
         self.shared.wake.notify_one();
     }
 
-    /// Ends the lane, and at once what it waits for. The thread ends by itself and may be joined.
+    /// Ends the lane, and at once what it waits for, also within an answer. The thread ends by itself and may be
+    /// joined. It reports nothing any more, except what it has begun to.
     pub(crate) fn end(mut self) -> Option<JoinHandle<()>> {
         self.shared.end();
         self.thread.take()
@@ -171,18 +177,19 @@ impl Client {
         }
     }
 
-    fn execute(&self, request: &Request) -> Input {
+    fn execute(&self, request: &Request, report: impl Fn(Input)) {
         let id = request.id;
-        match self.exchange(request) {
+        let data = |data| report(Input::HttpData { id, data });
+        report(match self.exchange(request, data) {
             Ok(response) => Input::HttpResponse { id, response },
             Err(error) => Input::HttpFailed {
                 id,
                 error: self.explain(request.method, error),
             },
-        }
+        });
     }
 
-    fn exchange(&self, request: &Request) -> Result<Response, ureq::Error> {
+    fn exchange(&self, request: &Request, data: impl Fn(Bytes)) -> Result<Response, ureq::Error> {
         let uri = format!("{}{}", self.config.origin, request.target);
         let mut builder = http::Request::builder().uri(uri);
         if let Some(headers) = builder.headers_mut() {
@@ -192,6 +199,11 @@ impl Client {
                 .or_insert(HeaderValue::from_static("*/*"));
             if let Some(content_type) = request.content_type {
                 headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+            }
+            if request.streamed {
+                // What compresses may hold data back until there is more of it.
+                let identity = HeaderValue::from_static("identity");
+                headers.insert(header::ACCEPT_ENCODING, identity);
             }
         }
         let mut response = match request.method {
@@ -209,17 +221,22 @@ impl Client {
             let coding = String::from_utf8_lossy(coding.as_bytes()).into_owned();
             return Err(ureq::Error::Other(Box::new(UnknownCoding(coding))));
         }
-        // One more than allowed tells a body of exactly the limit from one beyond it.
-        let body = response
-            .body_mut()
-            .with_config()
-            .limit(self.config.max_body as u64)
-            .read_to_vec()?;
+        let body = if request.streamed && response.status() == StatusCode::OK {
+            pass_on(response.body_mut().as_reader(), data).map_err(cut_off)?;
+            Bytes::new()
+        } else {
+            // One more than allowed tells a body of exactly the limit from one beyond it.
+            let limited = response
+                .body_mut()
+                .with_config()
+                .limit(self.config.max_body as u64);
+            limited.read_to_vec().map_err(cut_off)?.into()
+        };
         Ok(Response {
             status: response.status().as_u16(),
             content_type: text(response.headers(), &header::CONTENT_TYPE),
             location: text(response.headers(), &header::LOCATION),
-            body: body.into(),
+            body,
         })
     }
 
@@ -249,6 +266,31 @@ impl Client {
         }
     }
 }
+
+/// Hands a body out as it comes, to its end.
+fn pass_on(mut body: impl Read, data: impl Fn(Bytes)) -> Result<(), ureq::Error> {
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        match body.read(&mut buffer)? {
+            0 => return Ok(()),
+            count => data(Bytes::copy_from_slice(&buffer[..count])),
+        }
+    }
+}
+
+/// The end of the stream within a body means something else than before an answer.
+fn cut_off(error: ureq::Error) -> ureq::Error {
+    match error {
+        ureq::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            ureq::Error::Other(Box::new(CutOff))
+        }
+        error => error,
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the connection was closed before the answer was complete")]
+struct CutOff;
 
 #[derive(Debug, thiserror::Error)]
 #[error("the answer's body is larger than the limit of {0} bytes (Limits::message_bytes)")]
@@ -361,7 +403,6 @@ mod tests {
     use std::net::{Ipv4Addr, SocketAddr, TcpListener};
     use std::sync::mpsc;
 
-    use bytes::Bytes;
     use sio_core::session::RequestId;
 
     use super::*;
@@ -393,6 +434,14 @@ mod tests {
             target: "/socket.io/?EIO=3".to_owned(),
             content_type: None,
             body: Bytes::new(),
+            streamed: false,
+        }
+    }
+
+    fn stream(id: u32) -> Request {
+        Request {
+            streamed: true,
+            ..get(id)
         }
     }
 
@@ -472,5 +521,121 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         }
+    }
+
+    /// The next piece of a streamed answer, or its end.
+    #[derive(Debug, PartialEq)]
+    enum Piece {
+        Data(Bytes),
+        End(u16, Bytes),
+        Failed(String),
+    }
+
+    fn next(answers: &mpsc::Receiver<Input>) -> Piece {
+        match answers.recv_timeout(PATIENCE).expect("a piece") {
+            Input::HttpData { data, .. } => Piece::Data(data),
+            Input::HttpResponse { response, .. } => Piece::End(response.status, response.body),
+            Input::HttpFailed { error, .. } => Piece::Failed(error.chain()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn data(text: &'static str) -> Piece {
+        Piece::Data(text.into())
+    }
+
+    const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+    #[test]
+    fn a_streamed_answer_is_reported_as_it_comes() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let (lane, answers) = lane(listener.local_addr().unwrap());
+        lane.request(stream(0));
+        let (mut peer, _) = listener.accept().unwrap();
+        let head = answer(&mut peer, CHUNKED).to_ascii_lowercase();
+        assert!(head.contains("\r\naccept-encoding: identity\r\n"), "{head}");
+        // Each is sent when the one before has been seen: of a chunk comes what there is, and the bound on bodies of
+        // the other answers does not count.
+        for (bytes, expected) in [
+            ("3\r\none\r\n", "one"),
+            ("5\r\ntw", "tw"),
+            ("o..\r\n1", "o.."),
+            ("0\r\n0123456789abcdef\r\n", "0123456789abcdef"),
+        ] {
+            peer.write_all(bytes.as_bytes()).unwrap();
+            assert_eq!(next(&answers), data(expected));
+        }
+        peer.write_all(b"0\r\n\r\n").unwrap();
+        assert_eq!(next(&answers), Piece::End(200, Bytes::new()));
+        // The lane goes on, on the same connection.
+        lane.request(get(1));
+        answer(&mut peer, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        assert_eq!(next(&answers), Piece::End(200, "ok".into()));
+    }
+
+    #[test]
+    fn a_streamed_answer_may_end_with_its_connection() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let (lane, answers) = lane(listener.local_addr().unwrap());
+        lane.request(stream(0));
+        let (mut peer, _) = listener.accept().unwrap();
+        answer(&mut peer, "HTTP/1.0 200 OK\r\n\r\none");
+        assert_eq!(next(&answers), data("one"));
+        peer.write_all(b"two").unwrap();
+        assert_eq!(next(&answers), data("two"));
+        drop(peer);
+        assert_eq!(next(&answers), Piece::End(200, Bytes::new()));
+    }
+
+    #[test]
+    fn a_streamed_answer_that_breaks_off_has_failed() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let (lane, answers) = lane(listener.local_addr().unwrap());
+        lane.request(stream(0));
+        let (mut peer, _) = listener.accept().unwrap();
+        answer(&mut peer, &format!("{CHUNKED}3\r\none\r\n"));
+        assert_eq!(next(&answers), data("one"));
+        drop(peer);
+        match next(&answers) {
+            Piece::Failed(why) => assert!(why.ends_with("before the answer was complete"), "{why}"),
+            other => panic!("{other:?}"),
+        }
+        lane.request(stream(1));
+        let (mut peer, _) = listener.accept().unwrap();
+        // The request's bytes are in, and closing with some of them unread resets the connection.
+        peer.peek(&mut [0]).unwrap();
+        peer.write_all(format!("{CHUNKED}3\r\ntwo\r\n").as_bytes())
+            .unwrap();
+        assert_eq!(next(&answers), data("two"));
+        drop(peer);
+        assert!(matches!(next(&answers), Piece::Failed(_)));
+    }
+
+    #[test]
+    fn only_an_answer_of_status_200_is_streamed() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let (lane, answers) = lane(listener.local_addr().unwrap());
+        lane.request(stream(0));
+        let (mut peer, _) = listener.accept().unwrap();
+        answer(
+            &mut peer,
+            "HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n",
+        );
+        peer.write_all(b"1\r\n!\r\n0\r\n\r\n").unwrap();
+        assert_eq!(next(&answers), Piece::End(503, "no!".into()));
+    }
+
+    #[test]
+    fn ending_a_lane_ends_a_streamed_answer_at_once() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let (lane, answers) = lane(listener.local_addr().unwrap());
+        lane.request(stream(0));
+        let (mut peer, _) = listener.accept().unwrap();
+        answer(&mut peer, &format!("{CHUNKED}3\r\none\r\n"));
+        assert_eq!(next(&answers), data("one"));
+        let thread = lane.end().expect("a thread");
+        thread.join().unwrap();
+        let nothing = answers.recv_timeout(PATIENCE);
+        assert_eq!(nothing.unwrap_err(), mpsc::RecvTimeoutError::Disconnected);
     }
 }

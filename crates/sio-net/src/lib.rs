@@ -62,6 +62,7 @@ mod client;
 mod dialler;
 mod dispatch;
 mod driver;
+mod frames;
 mod http;
 mod options;
 mod query;
@@ -75,5 +76,5 @@ mod websocket;
 
 pub use builder::{ClientBuilder, UpgradeMemory};
 pub use client::{Client, NamespaceBuilder, WeakClient};
-pub use query::encode_component;
+pub use query::{CacheBuster, encode_component};
 pub use tls::Roots;

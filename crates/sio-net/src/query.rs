@@ -1,6 +1,7 @@
 //! Queries as servers read them.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use sio_core::session::SessionConfig;
 
 /// What JavaScript's `encodeURIComponent` leaves alone.
 const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
@@ -22,6 +23,48 @@ const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
 #[must_use]
 pub fn encode_component(text: &str) -> String {
     utf8_percent_encode(text, COMPONENT).to_string()
+}
+
+/// The parameter `t`, another one for each request, that keeps caches from answering.
+#[derive(Debug)]
+pub struct CacheBuster {
+    /// The next one; `None` if requests carry none.
+    next: Option<u64>,
+}
+
+impl CacheBuster {
+    /// As a session is told to.
+    #[must_use]
+    pub fn new<O>(config: &SessionConfig<O>) -> Self {
+        Self {
+            next: config.timestamps.then_some(config.nonce),
+        }
+    }
+
+    /// Appends the parameter to a target that has its `?` already.
+    pub fn push(&mut self, target: &mut String) {
+        let Some(stamp) = self.next else { return };
+        self.next = Some(stamp.wrapping_add(1));
+        if !target.ends_with(['?', '&']) {
+            target.push('&');
+        }
+        target.push_str("t=");
+        push_stamp(target, stamp);
+    }
+}
+
+/// Writes a number in the alphabet of the reference's cache buster, most significant digit first.
+fn push_stamp(target: &mut String, mut number: u64) {
+    const DIGITS: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
+    let mut digits = Vec::with_capacity(11);
+    loop {
+        digits.push(DIGITS[(number % 64) as usize]);
+        number /= 64;
+        if number == 0 {
+            break;
+        }
+    }
+    target.extend(digits.iter().rev().map(|&digit| char::from(digit)));
 }
 
 /// Appends a parameter to a query.

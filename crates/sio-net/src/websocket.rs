@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, header};
 use mio::net::TcpStream;
 use mio::{Registry, Token};
 use sio_core::Error;
-use sio_core::session::{Input, Response};
+use sio_core::session::{Input, Response, WebSocketRules};
 use tungstenite::error::ProtocolError;
 use tungstenite::handshake::MidHandshake;
 use tungstenite::handshake::client::generate_key;
@@ -17,6 +17,7 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{ClientHandshake, HandshakeError, Message, Utf8Bytes, WebSocket};
 
 use crate::dialler::{Dial, Route, Step};
+use crate::frames::Repaired;
 use crate::http::{ClosedWithoutAnswer, text};
 use crate::stream::Stream;
 
@@ -40,6 +41,8 @@ pub(crate) struct WebSocketRequest {
     pub(crate) target: String,
     pub(crate) headers: HeaderMap,
     pub(crate) max_message: usize,
+    /// How the server bends the protocol.
+    pub(crate) rules: WebSocketRules,
 }
 
 /// A WebSocket in one of its stages.
@@ -52,7 +55,7 @@ pub(crate) struct WebSocketLeg {
     unwritten: usize,
 }
 
-type Socket = Watched<Stream<TcpStream>>;
+type Socket = Watched<Repaired<Stream<TcpStream>>>;
 
 #[derive(Debug)]
 enum Stage {
@@ -202,6 +205,7 @@ impl WebSocketLeg {
             .write_buffer_size(WRITE_BUFFER)
             .max_message_size(Some(self.request.max_message))
             .max_frame_size(Some(self.request.max_message));
+        let stream = Repaired::new(stream, self.request.rules);
         ClientHandshake::start(Watched::new(stream), request, Some(config))
             .map_err(|error| Error::transport(self.context(), error))
     }
@@ -294,7 +298,7 @@ fn read(socket: &mut WebSocket<Socket>) -> Result<Progress, tungstenite::Error> 
         let input = match socket.read() {
             Ok(Message::Text(text)) => Input::WebSocketText(byte_string(text)),
             Ok(Message::Binary(bytes)) => Input::WebSocketBinary(bytes),
-            // Answered by tungstenite with the next read or flush.
+            // A ping is answered by tungstenite with the next read or flush.
             Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => continue,
             Ok(Message::Close(frame)) => {
                 // The answer leaves now or never: the server closes the stream behind it.
@@ -464,7 +468,16 @@ impl<S: Write> Write for Watched<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+    use std::thread;
+    use std::time::Duration;
+
+    use mio::{Events, Poll};
+    use tungstenite::handshake::derive_accept_key;
+
     use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(5);
 
     #[test]
     fn the_body_of_a_refusal_is_read_out_of_its_chunks() {
@@ -472,5 +485,122 @@ mod tests {
         assert_eq!(without_chunks(b"5\r\nabc"), "abc", "the rest has not come");
         assert_eq!(without_chunks(b"no chunks"), "");
         assert_eq!(without_chunks(b""), "");
+    }
+
+    /// A leg, and the poll that its socket is in.
+    struct Client {
+        poll: Poll,
+        leg: WebSocketLeg,
+    }
+
+    impl Client {
+        fn connect(address: SocketAddr, rules: WebSocketRules) -> Self {
+            let poll = Poll::new().unwrap();
+            let request = WebSocketRequest {
+                route: Route {
+                    addresses: [address].into(),
+                    host: "localhost".to_owned(),
+                    tls: None,
+                },
+                shown: format!("http://{address}"),
+                authority: address.to_string(),
+                target: "/socket.io/1/websocket/0".to_owned(),
+                headers: HeaderMap::new(),
+                max_message: 1 << 20,
+                rules,
+            };
+            let leg = WebSocketLeg::start(request, poll.registry(), Token(1)).unwrap();
+            Self { poll, leg }
+        }
+
+        fn next(&mut self) -> Input {
+            let mut events = Events::with_capacity(4);
+            loop {
+                match self.leg.advance(self.poll.registry()) {
+                    Progress::Input(input) => return input,
+                    Progress::Paused => {}
+                    Progress::Blocked => {
+                        self.poll.poll(&mut events, Some(PATIENCE)).unwrap();
+                        assert!(!events.is_empty(), "nothing came");
+                    }
+                }
+            }
+        }
+
+        fn text(&mut self) -> ByteString {
+            match self.next() {
+                Input::WebSocketText(text) => text,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// A server that accepts a WebSocket, writes these bytes behind its answer, and returns what it reads.
+    fn serve(frames: Vec<u8>) -> (SocketAddr, thread::JoinHandle<Vec<u8>>) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let run = move || {
+            let (mut peer, _) = listener.accept().unwrap();
+            peer.set_read_timeout(Some(PATIENCE)).unwrap();
+            let mut head = Vec::new();
+            let mut byte = [0];
+            while !head.ends_with(b"\r\n\r\n") {
+                peer.read_exact(&mut byte).unwrap();
+                head.push(byte[0]);
+            }
+            let head = String::from_utf8(head).unwrap();
+            let key = head
+                .lines()
+                .find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "))
+                .expect("a key");
+            let accept = derive_accept_key(key.as_bytes());
+            let mut answer = format!(
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                 Sec-WebSocket-Accept: {accept}\r\n\r\n"
+            )
+            .into_bytes();
+            answer.extend(frames);
+            peer.write_all(&answer).unwrap();
+            let mut read = Vec::new();
+            peer.read_to_end(&mut read).unwrap();
+            read
+        };
+        (address, thread::spawn(run))
+    }
+
+    #[test]
+    fn a_server_that_bends_the_protocol_is_understood() {
+        let long = "x".repeat(65_536);
+        let mut frames = b"\x81\x031::\x89\x00\x89\x02hi\x81\x7e\x00\x00".to_vec();
+        frames.extend(long.as_bytes());
+        frames.extend(b"\x89\x00\x81\x032::");
+        let (address, server) = serve(frames);
+        let rules = WebSocketRules {
+            answer_pings: false,
+            zero_means_65536: true,
+        };
+        let mut client = Client::connect(address, rules);
+        assert!(matches!(client.next(), Input::WebSocketOpened));
+        assert_eq!(client.text(), "1::");
+        assert_eq!(client.text(), long);
+        assert_eq!(client.text(), "2::");
+        client.leg.send(text_message("2::".into())).unwrap();
+        client.leg.flush().unwrap();
+        assert_eq!(client.leg.unwritten(), 0);
+        drop(client);
+        let sent = server.join().unwrap();
+        assert_eq!((sent[0], sent.len()), (0x81, 9), "one text and no pong");
+    }
+
+    #[test]
+    fn without_rules_a_ping_is_answered() {
+        let (address, server) = serve(b"\x89\x02hi\x81\x032::".to_vec());
+        let mut client = Client::connect(address, WebSocketRules::RFC_6455);
+        assert!(matches!(client.next(), Input::WebSocketOpened));
+        assert_eq!(client.text(), "2::");
+        client.leg.flush().unwrap();
+        drop(client);
+        let sent = server.join().unwrap();
+        assert_eq!((sent[0], sent.len()), (0x8a, 8), "a pong");
     }
 }

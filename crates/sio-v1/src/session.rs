@@ -34,8 +34,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use bytestring::ByteString;
+use sio_core::manager::ROOT;
 use sio_core::session::{
-    Command, Input, Io, Method, Output, RequestId, SessionConfig, SessionEvent,
+    Command, Input, Io, Outbox, Output, RequestId, SessionConfig, SessionEvent, WebSocketRules,
 };
 use sio_core::{DisconnectReason, Encoded, Error, Transport, UsageError};
 
@@ -45,7 +46,6 @@ use crate::engine::packet::{EnginePacket, Frame};
 use crate::error::SessionError;
 use crate::options::Options;
 use crate::packet::write;
-use crate::tolerance;
 
 use self::heartbeat::Heartbeat;
 use self::inbound::Inbound;
@@ -79,8 +79,7 @@ pub struct Session {
     queued_bytes: usize,
     /// How much is put into one post, unless a single frame has more.
     max_post: usize,
-    next_request: u32,
-    out: VecDeque<Output>,
+    out: Outbox,
     /// Kept to save allocations: what one input tells.
     events: Vec<SessionEvent>,
 }
@@ -116,8 +115,12 @@ impl sio_core::session::Session for Session {
     type Options = Options;
 
     const FIRST_ACK_ID: u64 = 0;
+    const TRANSPORTS: &'static [Transport] = &[Transport::Polling, Transport::WebSocket];
+    const UPGRADES: bool = true;
+    const REJOINS: bool = true;
+    const WEBSOCKET: WebSocketRules = WebSocketRules::RFC_6455;
 
-    fn start(config: SessionConfig<Options>, _now: Instant) -> Self {
+    fn start(config: SessionConfig<Options>, _connect_by: Instant, _now: Instant) -> Self {
         let mut session = Self {
             targets: Targets::new(&config),
             inbound: Inbound::new(&config.limits),
@@ -126,19 +129,18 @@ impl sio_core::session::Session for Session {
             queue: VecDeque::new(),
             queued_bytes: 0,
             max_post: MAX_POST,
-            next_request: 0,
-            out: VecDeque::new(),
+            out: Outbox::default(),
             events: Vec::new(),
             config,
         };
         match session.config.transports.first() {
             Some(Transport::WebSocket) => {
                 let target = session.targets.websocket();
-                session.io(Io::OpenWebSocket(target));
+                session.out.io(Io::OpenWebSocket(target));
                 session.state = State::WebSocketHandshake;
             }
             _ => {
-                let get = session.request(Method::Get, Bytes::new());
+                let get = session.get();
                 session.state = State::PollingHandshake { get };
             }
         }
@@ -149,6 +151,7 @@ impl sio_core::session::Session for Session {
         match input {
             Input::HttpResponse { id, response } => self.response(id, response, now),
             Input::HttpFailed { id, error } => self.request_failed(id, error),
+            Input::HttpData { .. } => {} // no request of this session is streamed
             Input::WebSocketText(text) => self.websocket_text(text, now),
             Input::WebSocketBinary(bytes) => self.websocket_binary(bytes, now),
             Input::WebSocketOpened => self.websocket_opened(),
@@ -201,7 +204,7 @@ impl sio_core::session::Session for Session {
     }
 
     fn poll_output(&mut self) -> Option<Output> {
-        self.out.pop_front()
+        self.out.poll()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -243,6 +246,19 @@ impl sio_core::session::Session for Session {
             return Err(invalid("it has characters that are not ASCII"));
         }
         Ok(())
+    }
+
+    fn check_payload(_: &Encoded) -> Result<(), UsageError> {
+        Ok(()) // bytes, too
+    }
+
+    /// As servers from 1.5 on have it.
+    fn socket_id(sid: &str, namespace: &str) -> String {
+        if namespace == ROOT {
+            sid.to_owned()
+        } else {
+            format!("{namespace}#{sid}")
+        }
     }
 }
 
@@ -375,7 +391,7 @@ impl Session {
                     .as_mut()
                     .and_then(|heartbeat| heartbeat.pong(now));
                 if let Some(latency) = latency {
-                    self.tell(SessionEvent::Latency(latency));
+                    self.out.tell(SessionEvent::Latency(latency));
                 }
             }
             EnginePacket::Close => self.closed_by_server(),
@@ -413,7 +429,7 @@ impl Session {
                 Transport::Polling
             }
         };
-        self.tell(SessionEvent::Opened {
+        self.out.tell(SessionEvent::Opened {
             sid: handshake.sid.clone(),
             transport,
         });
@@ -440,7 +456,7 @@ impl Session {
     ) {
         let mut events = mem::take(&mut self.events);
         let result = read(&mut self.inbound, &mut events);
-        self.out.extend(events.drain(..).map(Output::Event));
+        events.drain(..).for_each(|event| self.out.tell(event));
         self.events = events;
         if let Err(error) = result {
             self.end(error.into());
@@ -475,7 +491,7 @@ impl Session {
     }
 
     fn put_on_websocket(&mut self, frame: Frame) {
-        self.io(match frame {
+        self.out.io(match frame {
             Frame::Text(text) => Io::SendText(text),
             Frame::Binary(bytes) => Io::SendBinary(bytes),
         });
@@ -505,17 +521,17 @@ impl Session {
     /// Ends the session, and whatever is open on the network with it.
     fn end(&mut self, reason: DisconnectReason) {
         match mem::replace(&mut self.state, State::Closed) {
-            State::PollingHandshake { get } => self.io(Io::CancelRequest(get)),
+            State::PollingHandshake { get } => self.out.io(Io::CancelRequest(get)),
             State::Polling(polling) => {
                 let websocket = polling.upgrade != Upgrade::None;
-                self.cancel([polling.get, polling.post]);
+                self.out.cancel([polling.get, polling.post]);
                 if websocket {
-                    self.io(Io::DropWebSocket);
+                    self.out.io(Io::DropWebSocket);
                 }
             }
-            State::ClosingPolling(closing) => self.cancel([closing.get, closing.post]),
+            State::ClosingPolling(closing) => self.out.cancel([closing.get, closing.post]),
             State::WebSocketHandshake | State::WebSocket | State::ClosingWebSocket { .. } => {
-                self.io(Io::DropWebSocket);
+                self.out.io(Io::DropWebSocket);
             }
             State::Closed => return,
         }
@@ -530,25 +546,7 @@ impl Session {
     fn finish(&mut self, reason: DisconnectReason) {
         self.queue.clear();
         self.queued_bytes = 0;
-        self.tell(SessionEvent::Closed(reason));
-    }
-
-    fn cancel(&mut self, requests: [Option<RequestId>; 2]) {
-        for id in requests.into_iter().flatten() {
-            self.io(Io::CancelRequest(id));
-        }
-    }
-
-    fn tolerate(&mut self, name: &'static str, detail: &str) {
-        self.tell(tolerance::event(name, detail));
-    }
-
-    fn tell(&mut self, event: SessionEvent) {
-        self.out.push_back(Output::Event(event));
-    }
-
-    fn io(&mut self, io: Io) {
-        self.out.push_back(Output::Io(io));
+        self.out.tell(SessionEvent::Closed(reason));
     }
 }
 

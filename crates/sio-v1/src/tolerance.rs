@@ -1,7 +1,5 @@
 //! Odd but harmless input that is let pass, counted and logged. Each tolerance has a name, and says who needs it.
 
-use sio_core::session::SessionEvent;
-
 use crate::engine::payload::Tolerated;
 
 /// An event whose data is no JSON list, or an empty one, or begins with neither text nor number, is dropped.
@@ -49,12 +47,4 @@ pub(crate) fn of_payload(seen: Tolerated) -> impl Iterator<Item = &'static str> 
     .into_iter()
     .filter(|(count, _)| *count > 0)
     .map(|(_, name)| name)
-}
-
-pub(crate) fn event(name: &'static str, detail: &str) -> SessionEvent {
-    let shown: String = detail.chars().take(80).collect();
-    SessionEvent::Tolerated {
-        name,
-        detail: shown.into(),
-    }
 }

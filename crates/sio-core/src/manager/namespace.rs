@@ -18,6 +18,8 @@ pub(super) struct Namespace<W> {
     pub(super) state: State,
     /// Whether the program asked for it. The root is connected without being asked for; alone it keeps no connection.
     pub(super) wanted: bool,
+    /// The connection in which the server had it, or may have it, while this client has left it.
+    pub(super) spent_in: Option<u64>,
     pub(super) acks: AckTable<W>,
     pub(super) waiting: VecDeque<Waiting<W>>,
     /// The earliest deadline among `waiting`.
@@ -58,6 +60,7 @@ impl<W> Namespace<W> {
             query: None,
             state: State::Out(DisconnectReason::NotYet),
             wanted: false,
+            spent_in: None,
             acks: AckTable::new(first_ack),
             waiting: VecDeque::new(),
             waiting_deadline: None,

@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::limits::Limits;
 use crate::payload::Value;
+use crate::session::WebSocketRules;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -16,8 +17,12 @@ struct Scripted {
 impl Session for Scripted {
     type Options = ();
     const FIRST_ACK_ID: AckId = 0;
+    const TRANSPORTS: &'static [Transport] = &[Transport::WebSocket];
+    const UPGRADES: bool = true;
+    const REJOINS: bool = true;
+    const WEBSOCKET: WebSocketRules = WebSocketRules::RFC_6455;
 
-    fn start(_: SessionConfig<()>, _: Instant) -> Self {
+    fn start(_: SessionConfig<()>, _: Instant, _: Instant) -> Self {
         Self {
             commands: Vec::new(),
             out: VecDeque::new(),
@@ -64,6 +69,14 @@ impl Session for Scripted {
 
     fn check_namespace(_: &str) -> Result<(), UsageError> {
         Ok(())
+    }
+
+    fn check_payload(_: &Encoded) -> Result<(), UsageError> {
+        Ok(())
+    }
+
+    fn socket_id(sid: &str, _: &str) -> String {
+        sid.to_owned()
     }
 }
 
@@ -525,6 +538,10 @@ fn an_answer_to_a_question_of_an_earlier_connection_is_not_sent() {
     struct Capture(Mutex<Option<(ByteString, AckId, u64)>>);
 
     impl Reply for Capture {
+        fn check(&self, _: &Encoded) -> Result<(), Error> {
+            Ok(())
+        }
+
         fn reply(&self, question: &Question, _: Encoded) -> Result<(), Error> {
             let seen = (question.namespace.clone(), question.id, question.epoch);
             *self.0.lock().unwrap() = Some(seen);

@@ -9,7 +9,7 @@ use bytestring::ByteString;
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
-use super::escape::to_ascii;
+use super::escape::{ascii_len, to_ascii};
 use super::scan::count_placeholder_keys;
 use super::spread::Spread;
 use super::{MAX_DEPTH, PLACEHOLDER};
@@ -36,6 +36,9 @@ pub struct Encoded {
     // Not a `ByteString`: a packet copies the text behind its header, so sharing would be paid for in vain.
     json: String,
     attachments: Vec<Bytes>,
+    /// Where the name's JSON string ends; 0 without a name.
+    name_end: usize,
+    is_message: bool,
 }
 
 impl Encoded {
@@ -55,6 +58,27 @@ impl Encoded {
     /// - [`EncodeError::TooDeep`] when it nests too deep.
     pub fn event<T: Serialize + ?Sized>(name: &str, args: &T) -> Result<Self, EncodeError> {
         Self::encode(Some(name), args)
+    }
+
+    /// The payload of a message, which `send` sends: an event with the name `message`, except on 0.9, which has packets
+    /// of their own for text and JSON.
+    ///
+    /// ```
+    /// use sio_core::payload::Encoded;
+    ///
+    /// let message = Encoded::message("hello")?;
+    /// assert_eq!(message.json(), r#"["message","hello"]"#);
+    /// assert!(message.is_message());
+    /// # Ok::<(), sio_core::payload::EncodeError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`event`](Self::event).
+    pub fn message<T: Serialize + ?Sized>(args: &T) -> Result<Self, EncodeError> {
+        let mut message = Self::encode(Some("message"), args)?;
+        message.is_message = true;
+        Ok(message)
     }
 
     /// The payload of an ack's answer, which has no name: `[arg,…]`.
@@ -80,6 +104,32 @@ impl Encoded {
         &self.json
     }
 
+    /// The name's JSON string, quotes included; `None` for an answer.
+    ///
+    /// ```
+    /// use sio_core::payload::Encoded;
+    ///
+    /// let event = Encoded::event("caf\u{e9}", &("lobby", 7))?;
+    /// assert_eq!(event.name_json(), Some(r#""caf\u00e9""#));
+    /// assert_eq!(event.arguments_json(), r#""lobby",7"#);
+    /// # Ok::<(), sio_core::payload::EncodeError>(())
+    /// ```
+    pub fn name_json(&self) -> Option<&str> {
+        (self.name_end > 0).then(|| &self.json[1..self.name_end])
+    }
+
+    /// The arguments without the brackets around them; empty if there are none.
+    pub fn arguments_json(&self) -> &str {
+        let list = &self.json[self.name_end.max(1)..self.json.len() - 1];
+        // Behind a name.
+        list.strip_prefix(',').unwrap_or(list)
+    }
+
+    /// Whether this is a [message](Self::message).
+    pub fn is_message(&self) -> bool {
+        self.is_message
+    }
+
     /// The bytes of each placeholder, in the order of their `num`: depth first, as written. Empty for a text packet.
     pub fn attachments(&self) -> &[Bytes] {
         &self.attachments
@@ -103,11 +153,13 @@ impl Encoded {
         if found.too_deep.get() {
             return Err(EncodeError::TooDeep);
         }
-        written.map_err(EncodeError::serialize)?;
+        let name_end = written.map_err(EncodeError::serialize)?;
         let json = to_ascii(String::from_utf8(out).map_err(EncodeError::serialize)?);
         let encoded = Self {
             json,
             attachments: found.attachments.take(),
+            name_end,
+            is_message: false,
         };
         if !encoded.attachments.is_empty() {
             encoded.refuse_lookalikes(found.raw_json.get())?;
@@ -168,16 +220,18 @@ impl EncodeError {
 /// The JSON writer below the outermost value.
 pub(super) type Json<'a> = serde_json::Serializer<&'a mut Vec<u8>, TakeBytes<'a>>;
 
-/// Writes `["name",arg,…]`, or `[arg,…]` without a name.
+/// Writes `["name",arg,…]`, or `[arg,…]` without a name. Returns where the name will end once it is all ASCII, or 0.
 fn write_array<T: Serialize + ?Sized>(
     out: &mut Vec<u8>,
     found: &Found,
     name: Option<&str>,
     args: &T,
-) -> Result<(), serde_json::Error> {
+) -> Result<usize, serde_json::Error> {
+    let mut name_end = 0;
     out.push(b'[');
     if let Some(name) = name {
         name.serialize(&mut Json::with_formatter(out, TakeBytes::new(found)))?;
+        name_end = ascii_len(out);
         out.push(b',');
     }
     args.serialize(Spread {
@@ -189,7 +243,7 @@ fn write_array<T: Serialize + ?Sized>(
         out.pop();
     }
     out.push(b']');
-    Ok(())
+    Ok(name_end)
 }
 
 /// What comes up while writing. Cells, because serde_json keeps the formatter to itself.
@@ -288,6 +342,8 @@ mod tests {
         let encoded = Encoded {
             json: String::from_utf8(out).unwrap(),
             attachments: found.attachments.take(),
+            name_end: 0,
+            is_message: false,
         };
         encoded.refuse_lookalikes(found.raw_json.get())
     }

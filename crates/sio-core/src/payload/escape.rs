@@ -8,6 +8,20 @@ pub(super) fn to_ascii(json: String) -> String {
     if json.is_ascii() { json } else { escape(&json) }
 }
 
+/// How long this UTF-8 text will be as ASCII.
+#[inline]
+pub(super) fn ascii_len(json: &[u8]) -> usize {
+    // Characters of two and three bytes become one escape of six, those of four bytes two.
+    json.iter()
+        .map(|byte| match byte {
+            ..0x80 => 1,
+            ..0xc0 => 0,
+            ..0xf0 => 6,
+            _ => 12,
+        })
+        .sum()
+}
+
 fn escape(json: &str) -> String {
     let mut ascii = String::with_capacity(json.len().saturating_mul(2));
     for character in json.chars() {
@@ -48,5 +62,16 @@ mod tests {
         assert_eq!(to_ascii("[\"é\"]".into()), r#"["\u00e9"]"#);
         assert_eq!(to_ascii("\u{2028}\u{ffff}".into()), r"\u2028\uffff");
         assert_eq!(to_ascii("😀".into()), r"\ud83d\ude00");
+    }
+
+    #[test]
+    fn the_length_is_known_before() {
+        for text in ["", "a", "é", "\u{7ff}\u{800}", "\u{2028}\u{ffff}", "x😀y"] {
+            assert_eq!(
+                ascii_len(text.as_bytes()),
+                to_ascii(text.into()).len(),
+                "{text}"
+            );
+        }
     }
 }

@@ -51,6 +51,7 @@ mod tests;
 
 pub use decode::{Args, DecodeError};
 pub use encode::{EncodeError, Encoded};
+pub use surrogate::replace_lone;
 pub use value::{Value, ValueDeserializer, ValueIndex};
 
 /// The key that marks an object as standing for an attachment.

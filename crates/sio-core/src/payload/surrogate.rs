@@ -11,7 +11,7 @@ const ESCAPE: usize = 6;
 ///
 /// Pairs, escaped backslashes (`\\ud800`) and everything else stay as they are, and so does the length of the text. Memory
 /// is taken only when something is replaced.
-pub(super) fn replace_lone(json: ByteString) -> (ByteString, bool) {
+pub fn replace_lone(json: ByteString) -> (ByteString, bool) {
     let Some(first) = find_lone(json.as_bytes(), 0) else {
         return (json, false);
     };

@@ -240,6 +240,7 @@ impl<P: Session> Link<P> {
                 break;
             }
         }
+        // A session on a WebSocket makes no requests any more.
         if self.manager.transport() == Some(Transport::WebSocket) {
             self.end_lanes(core);
         }
@@ -343,6 +344,7 @@ impl<P: Session> Link<P> {
             target,
             headers: self.options.headers.clone(),
             max_message: self.options.limits.message_bytes,
+            rules: P::WEBSOCKET,
         };
         self.tokens += 1;
         self.readable = false;
@@ -404,7 +406,7 @@ impl<P: Session> Link<P> {
         Lane::start(name, config, core.answerer())
     }
 
-    /// A session cancels requests only when it ends, so their lanes end too.
+    /// Cancelling ends the lane: only so does what blocks in it end. Another request gets another lane.
     fn cancel(&mut self, id: RequestId, core: &Core<P>) {
         for lane in [&mut self.get, &mut self.post] {
             if let Some((_, lane)) = lane.take_if(|(current, _)| *current == id)

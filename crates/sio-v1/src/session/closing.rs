@@ -42,7 +42,7 @@ impl Session {
                 self.post_or_finish_closing();
             }
         } else {
-            self.io(Io::CloseWebSocket);
+            self.out.io(Io::CloseWebSocket);
             self.state = State::ClosingWebSocket { until };
         }
     }

@@ -1,7 +1,7 @@
 //! What an unexpected HTTP answer means, in words that say what to do.
 
+use sio_core::Error;
 use sio_core::session::Response;
-use sio_core::{Error, HttpError};
 
 use crate::engine::handshake::{HttpErrorBody, ServerErrorCode};
 
@@ -9,11 +9,9 @@ const NEEDS_EIO4: &str = "the server speaks only Engine.IO 4: it is Socket.IO 3 
     which this crate does not speak; switch allowEIO3 on in the server, or use a client for Engine.IO 4";
 const IS_LEGACY: &str = "this is a Socket.IO 0.9 server: use the crate sio-legacy";
 
-const IS_PAGE: &str = "a web page answers here, not Socket.IO: are host, port and path right?";
-
 /// The error for an answer that is not a 200.
 pub(super) fn refusal(what: &'static str, response: &Response) -> Error {
-    let error = http_error(what, response).with_location(response.location.as_deref());
+    let error = response.to_error(what);
     match hint(response) {
         Some(hint) => error.with_hint(hint).into(),
         None => error.into(),
@@ -53,22 +51,7 @@ pub(super) fn no_handshake(response: &Response) -> Option<Error> {
     } else if response.body.starts_with(b"Welcome to socket.io") {
         IS_LEGACY
     } else {
-        return web_page(what, response);
+        return response.page_error(what).map(Error::from);
     };
-    Some(http_error(what, response).with_hint(hint).into())
-}
-
-/// The error for a 200 that is a web page, of a proxy or of another server.
-pub(super) fn web_page(what: &'static str, response: &Response) -> Option<Error> {
-    let is_page = response.body.trim_ascii_start().starts_with(b"<");
-    is_page.then(|| http_error(what, response).with_hint(IS_PAGE).into())
-}
-
-fn http_error(what: &'static str, response: &Response) -> HttpError {
-    HttpError::new(
-        what,
-        response.status,
-        response.content_type.clone(),
-        &response.body,
-    )
+    Some(response.to_error(what).with_hint(hint).into())
 }

@@ -119,7 +119,7 @@ impl Inbound {
         if namespace == ROOT || self.asked.iter().any(|name| name == namespace) {
             self.join(namespace, events);
         } else {
-            events.push(tolerance::event(tolerance::UNASKED_GRANT, namespace));
+            events.push(SessionEvent::tolerated(tolerance::UNASKED_GRANT, namespace));
         }
     }
 
@@ -135,7 +135,7 @@ impl Inbound {
     fn prove_root(&mut self, because_of: &str, events: &mut Vec<SessionEvent>) {
         if !self.is_joined(ROOT) {
             if because_of != ROOT {
-                events.push(tolerance::event(tolerance::ROOT_PROVEN, because_of));
+                events.push(SessionEvent::tolerated(tolerance::ROOT_PROVEN, because_of));
             }
             self.join(ROOT, events);
         }
@@ -181,7 +181,7 @@ impl Inbound {
                     id: packet.id,
                 });
             }
-            Err(_) => events.push(tolerance::event(tolerance::MALFORMED_EVENT, &text)),
+            Err(_) => events.push(SessionEvent::tolerated(tolerance::MALFORMED_EVENT, &text)),
         }
         Ok(())
     }
@@ -209,14 +209,17 @@ impl Inbound {
                     args,
                 });
             }
-            _ => events.push(tolerance::event(tolerance::MALFORMED_ACK, &text)),
+            _ => events.push(SessionEvent::tolerated(tolerance::MALFORMED_ACK, &text)),
         }
         Ok(())
     }
 
     fn prove_root_by_packet(&mut self, events: &mut Vec<SessionEvent>) {
         if !self.is_joined(ROOT) {
-            events.push(tolerance::event(tolerance::ROOT_PROVEN, "a root packet"));
+            events.push(SessionEvent::tolerated(
+                tolerance::ROOT_PROVEN,
+                "a root packet",
+            ));
             self.join(ROOT, events);
         }
     }

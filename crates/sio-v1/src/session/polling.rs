@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use sio_core::session::{Io, Method, Request, RequestId, Response};
+use sio_core::session::{RequestId, Response};
 use sio_core::{DisconnectReason, Error};
 
 use super::{FRAMING, Session, State, explain, size};
@@ -91,14 +91,14 @@ impl Session {
                 Ok(packet) => self.engine_packet(packet, now),
                 Err(error) => {
                     let broken = || Error::protocol("the body of a poll is broken", error);
-                    let error = explain::web_page("a poll", &response).unwrap_or_else(broken);
-                    self.end(error.into());
+                    let error = response.page_error("a poll").map(Error::from);
+                    self.end(error.unwrap_or_else(broken).into());
                 }
             }
         }
         self.inbound.detach();
         for name in tolerance::of_payload(payload.tolerated()) {
-            self.tolerate(name, "in the body of a poll");
+            self.out.tolerate(name, "in the body of a poll");
         }
         self.after_request();
     }
@@ -115,7 +115,7 @@ impl Session {
             return;
         }
         if polling.get.is_none() {
-            let get = self.request(Method::Get, Bytes::new());
+            let get = self.get();
             if let State::Polling(polling) = &mut self.state {
                 polling.get = Some(get);
             }
@@ -150,20 +150,16 @@ impl Session {
         for frame in self.queue.drain(..count) {
             self.queued_bytes -= size(&frame);
         }
-        self.request(Method::Post, body)
+        self.post(body)
     }
 
-    pub(super) fn request(&mut self, method: Method, body: Bytes) -> RequestId {
-        let id = RequestId(self.next_request);
-        self.next_request = self.next_request.wrapping_add(1);
-        let request = Request {
-            id,
-            method,
-            target: self.targets.polling(),
-            content_type: (method == Method::Post).then_some(payload::CONTENT_TYPE),
-            body,
-        };
-        self.io(Io::Request(request));
-        id
+    pub(super) fn get(&mut self) -> RequestId {
+        let target = self.targets.polling();
+        self.out.get(target, false)
+    }
+
+    fn post(&mut self, body: Bytes) -> RequestId {
+        let target = self.targets.polling();
+        self.out.post(target, payload::CONTENT_TYPE, body)
     }
 }

@@ -2,7 +2,7 @@
 
 use bytestring::ByteString;
 use sio_core::session::SessionConfig;
-use sio_net::encode_component;
+use sio_net::{CacheBuster, encode_component};
 
 /// The engine protocol this crate speaks; 4.x wants the same value on every request of a session.
 const EIO: &str = "EIO=3";
@@ -12,8 +12,7 @@ const EIO: &str = "EIO=3";
 pub(super) struct Targets {
     /// Path, `?`, and the program's query with a trailing `&` if there is one.
     base: String,
-    timestamps: bool,
-    stamp: u64,
+    cache_buster: CacheBuster,
     sid: Option<String>,
 }
 
@@ -26,8 +25,7 @@ impl Targets {
         }
         Self {
             base,
-            timestamps: config.timestamps,
-            stamp: config.nonce,
+            cache_buster: CacheBuster::new(config),
             sid: None,
         }
     }
@@ -39,11 +37,7 @@ impl Targets {
     /// The target of the next poll or post.
     pub(super) fn polling(&mut self) -> String {
         let mut target = self.of("polling");
-        if self.timestamps {
-            target.push_str("&t=");
-            push_stamp(&mut target, self.stamp);
-            self.stamp = self.stamp.wrapping_add(1);
-        }
+        self.cache_buster.push(&mut target);
         target
     }
 
@@ -60,20 +54,6 @@ impl Targets {
         }
         target
     }
-}
-
-/// Writes a number in the alphabet of the reference's cache buster, most significant digit first.
-fn push_stamp(target: &mut String, mut number: u64) {
-    const DIGITS: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
-    let mut digits = Vec::with_capacity(11);
-    loop {
-        digits.push(DIGITS[(number % 64) as usize]);
-        number /= 64;
-        if number == 0 {
-            break;
-        }
-    }
-    target.extend(digits.iter().rev().map(|&digit| char::from(digit)));
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sio_core::session::{Request, Response, Session as _};
+use sio_core::session::{Method, Request, Response, Session as _};
 use sio_core::{Limits, Value};
 
 use super::*;
@@ -16,6 +16,7 @@ mod polling;
 mod upgrade;
 
 const SECOND: Duration = Duration::from_secs(1);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 const OPEN: &str =
     r#"0{"sid":"S","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":5000}"#;
 const OPEN_WS: &str = r#"0{"sid":"S","upgrades":[],"pingInterval":25000,"pingTimeout":5000}"#;
@@ -47,7 +48,7 @@ impl Scenario {
     fn start(config: SessionConfig<Options>) -> Self {
         let now = Instant::now();
         Self {
-            session: Session::start(config, now),
+            session: Session::start(config, now + CONNECT_TIMEOUT, now),
             now,
             get: None,
             post: None,
@@ -230,6 +231,9 @@ fn told(event: SessionEvent) -> String {
         SessionEvent::Opened { sid, transport } => format!("opened {sid} on {transport}"),
         SessionEvent::Upgraded => "upgraded".to_owned(),
         SessionEvent::UpgradeFailed(error) => format!("upgrade failed: {}", error.chain()),
+        SessionEvent::TransportFailed { transport, error } => {
+            format!("{transport} failed: {}", error.chain())
+        }
         SessionEvent::Joined { namespace } => format!("joined {namespace}"),
         SessionEvent::Refused { namespace, reason } => format!("refused {namespace}: {reason}"),
         SessionEvent::Left { namespace } => format!("left {namespace}"),

@@ -59,7 +59,7 @@ impl Session {
         let deadline = now + self.config.upgrade_timeout;
         self.set_upgrade(Upgrade::Opening { deadline });
         let target = self.targets.websocket();
-        self.io(Io::OpenWebSocket(target));
+        self.out.io(Io::OpenWebSocket(target));
     }
 
     pub(super) fn probe(&mut self) {
@@ -112,21 +112,21 @@ impl Session {
         for frame in std::mem::take(&mut self.queue) {
             self.put_on_websocket(frame);
         }
-        self.tell(SessionEvent::Upgraded);
+        self.out.tell(SessionEvent::Upgraded);
         if let Some(until) = closing_until {
             self.close_until(until);
         }
     }
 
     fn abandon_upgrade(&mut self, error: Error) {
-        self.io(Io::DropWebSocket);
+        self.out.io(Io::DropWebSocket);
         self.upgrade_failed(error);
     }
 
     /// The WebSocket is gone; polling goes on, or closes if that was put off until now.
     pub(super) fn upgrade_failed(&mut self, error: Error) {
         self.set_upgrade(Upgrade::None);
-        self.tell(SessionEvent::UpgradeFailed(error));
+        self.out.tell(SessionEvent::UpgradeFailed(error));
         match &self.state {
             State::Polling(Polling {
                 closing_until: Some(until),

@@ -1,0 +1,47 @@
+//! Socket.IO client for servers of **0.9** (Socket.IO protocol 1).
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use sio_legacy::{Ack, Client};
+//!
+//! # fn main() -> sio_legacy::Result<()> {
+//! let client = Client::builder("http://localhost:3000")
+//!     .on("news", |title: String| println!("{title}"))
+//!     .on("question", |_: String, ack: Ack| ack.send("42"))
+//!     .connect()?;
+//! client.emit("join", ("lobby", 7))?;
+//! let answer: String = client.call("ask", "why?", Duration::from_secs(5))?;
+//! println!("{answer}");
+//! client.close()
+//! # }
+//! ```
+
+pub mod error;
+pub mod handshake;
+pub mod htmlfile;
+pub mod jsonp;
+mod literal;
+mod options;
+pub mod packet;
+pub mod payload;
+pub mod session;
+pub mod tolerance;
+
+pub use options::Options;
+pub use session::Session;
+pub use sio_core::event::{Events, NextError};
+pub use sio_core::handler::{HandlerId, Handlers, IntoHandler};
+pub use sio_core::{
+    Ack, Args, Deadline, DisconnectReason, Error, Event, HttpError, Limits, Result, Socket,
+    SocketExt, Status, Transport, UsageError, Value,
+};
+pub use sio_net::Roots;
+
+/// A namespace of a connection to a 0.9 server. See [`sio_net::Client`] for its methods.
+pub type Client = sio_net::Client<Session>;
+/// A connection about to be made; see [`Client::builder`].
+pub type ClientBuilder = sio_net::ClientBuilder<Session>;
+/// A namespace about to be joined; see [`Client::namespace`].
+pub type NamespaceBuilder = sio_net::NamespaceBuilder<Session>;
+/// A handle that keeps no connection alive; see [`Client::downgrade`].
+pub type WeakClient = sio_net::WeakClient<Session>;

@@ -1,0 +1,30 @@
+//! What only this protocol can be told.
+
+use std::time::Duration;
+
+/// Options of Socket.IO 0.9.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Options {
+    /// See [`poll_timeout`](Self::poll_timeout).
+    pub poll_timeout: Option<Duration>,
+}
+
+impl Options {
+    /// The defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How long a poll or a post may go unanswered before the session counts as dead. Default: 60 s, or the server's close
+    /// timeout if that is longer.
+    ///
+    /// A server answers an idle poll after its `polling duration` (20 s unless configured), which no version announces:
+    /// raise this for a server that holds polls for longer.
+    #[must_use]
+    pub fn poll_timeout(mut self, timeout: Duration) -> Self {
+        self.poll_timeout = Some(timeout);
+        self
+    }
+}

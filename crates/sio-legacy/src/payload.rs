@@ -1,0 +1,382 @@
+//! Payloads: the bodies of HTTP responses and posts, which hold any number of packets.
+//!
+//! A single packet stands in a body as it is. Two or more are framed: each is preceded by its length between two
+//! characters U+FFFD, and nothing separates them.
+//!
+//! ```text
+//! payload = packet / *frame
+//! frame   = %xFFFD length %xFFFD packet
+//! length  = 1*DIGIT                       ; UTF-16 code units of the packet
+//! ```
+//!
+//! A packet begins with a digit, so the first character tells which of the two it is. Inside of data U+FFFD is legal, and
+//! common: each half surrogate pair that a server on old Node sends is one.
+//!
+//! The same in all versions of 0.9. In the bodies of jsonp and the scripts of htmlfile, the payload is what the string
+//! literal stands for. WebSocket messages are never framed.
+
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use crate::error::PayloadError;
+use crate::packet::write::{digits, push_number};
+
+/// The content type of a posted payload, as the reference client has it. Servers take any.
+pub const CONTENT_TYPE: &str = "text/plain;charset=UTF-8";
+
+/// What stands before and behind the length of a frame.
+pub const MARK: char = '\u{fffd}';
+
+/// The longest length that is read, leading zeros included: up to 9 999 999 999, more than any body that fits into memory
+/// here.
+pub const MAX_LENGTH_DIGITS: usize = 10;
+
+/// How much a payload may hold. Its size in bytes is the business of whoever reads the HTTP body.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PayloadLimits {
+    /// The greatest number of packets in one payload. Default: 100 000, what a server would buffer at 5000 events per
+    /// second over the usual duration of a poll, 20 s.
+    pub packets: usize,
+}
+
+impl Default for PayloadLimits {
+    fn default() -> Self {
+        Self { packets: 100_000 }
+    }
+}
+
+/// The texts of the packets of one body, in order: `Iterator<Item = Result<ByteString, PayloadError>>`.
+///
+/// After an error nothing follows; the packets before it are good. Texts are slices of the body, so one that is kept keeps
+/// the whole body in memory.
+#[derive(Debug, Clone)]
+pub struct Payload {
+    body: ByteString,
+    position: usize,
+    framed: bool,
+    yielded: usize,
+    limits: PayloadLimits,
+}
+
+/// Reads a body. An empty one holds no packet.
+///
+/// Lengths may be padded with zeros. Whether what they give are packets is not looked at.
+///
+/// # Errors
+///
+/// The iterator's items are every [`PayloadError`]; none for a body that is not framed.
+pub fn decode(body: ByteString, limits: &PayloadLimits) -> Payload {
+    Payload {
+        framed: body.starts_with(MARK),
+        body,
+        position: 0,
+        yielded: 0,
+        limits: *limits,
+    }
+}
+
+impl Payload {
+    /// Whether the body is framed, not a single packet.
+    pub fn is_framed(&self) -> bool {
+        self.framed
+    }
+
+    /// The next packet's text, and where it ends.
+    fn read(&self) -> Result<(ByteString, usize), PayloadError> {
+        if !self.framed {
+            return Ok((self.body.clone(), self.body.len()));
+        }
+        let limit = self.limits.packets;
+        if self.yielded >= limit {
+            return Err(PayloadError::TooManyPackets { limit });
+        }
+        let (length, start) = self.length()?;
+        let end = utf16_end(&self.body, start, length)?;
+        Ok((self.body.slice_ref(&self.body[start..end]), end))
+    }
+
+    /// `%xFFFD length %xFFFD`; returns the length and where the packet begins
+    fn length(&self) -> Result<(u64, usize), PayloadError> {
+        let rest = &self.body[self.position..];
+        let Some(behind) = rest.strip_prefix(MARK) else {
+            return Err(PayloadError::Mark {
+                offset: self.position,
+                // Not called at the end of the body.
+                found: rest.chars().next().unwrap_or_default(),
+            });
+        };
+        let offset = self.body.len() - behind.len();
+        let count = behind.bytes().take_while(u8::is_ascii_digit).count();
+        let (digits, behind) = behind.split_at(count);
+        if count > MAX_LENGTH_DIGITS {
+            return Err(PayloadError::LengthTooLong {
+                offset,
+                limit: MAX_LENGTH_DIGITS,
+            });
+        }
+        let length = digits
+            .bytes()
+            .fold(0, |length, digit| length * 10 + u64::from(digit - b'0'));
+        match behind.chars().next() {
+            Some(MARK) if count > 0 => Ok((length, offset + count + MARK.len_utf8())),
+            Some(found) => Err(PayloadError::LengthDigit {
+                offset: offset + count,
+                found,
+            }),
+            None => Err(PayloadError::UnfinishedLength { offset }),
+        }
+    }
+}
+
+impl Iterator for Payload {
+    type Item = Result<ByteString, PayloadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.position >= self.body.len() {
+            return None;
+        }
+        match self.read() {
+            Ok((packet, end)) => {
+                self.position = end;
+                self.yielded += 1;
+                Some(Ok(packet))
+            }
+            Err(error) => {
+                self.position = self.body.len();
+                Some(Err(error))
+            }
+        }
+    }
+}
+
+impl std::iter::FusedIterator for Payload {}
+
+/// Where the packet ends that begins at `start`.
+fn utf16_end(body: &str, start: usize, declared: u64) -> Result<usize, PayloadError> {
+    let bytes = body.as_bytes();
+    let mut end = start;
+    let mut missing = declared;
+    while missing > 0 {
+        let available = bytes.len() - end;
+        // A unit takes one byte at least, so this many more are never too far.
+        let reached = match usize::try_from(missing) {
+            Ok(missing) if missing <= available => end + missing,
+            Ok(_) | Err(_) => {
+                let missing = missing.saturating_sub(utf16_units(&bytes[end..]));
+                return Err(PayloadError::Truncated {
+                    offset: start,
+                    declared,
+                    available: declared - missing,
+                });
+            }
+        };
+        let found = utf16_units(&bytes[end..reached]);
+        end = reached;
+        // Only the last character can be too much, being a surrogate pair where one unit was missing.
+        missing = missing
+            .checked_sub(found)
+            .ok_or_else(|| PayloadError::SplitCharacter {
+                offset: last_character(body, end),
+                declared,
+            })?;
+    }
+    // The last character's unit is counted at its first byte; here come the others.
+    while !body.is_char_boundary(end) {
+        end += 1;
+    }
+    Ok(end)
+}
+
+/// Where the character begins that the byte before `end` belongs to.
+fn last_character(body: &str, end: usize) -> usize {
+    let mut start = end.saturating_sub(1);
+    while !body.is_char_boundary(start) {
+        start -= 1;
+    }
+    start
+}
+
+/// The UTF-16 units of the characters that *begin* in these bytes.
+fn utf16_units(utf8: &[u8]) -> u64 {
+    let units = |byte: &u8| u8::from(!matches!(byte, 0x80..=0xbf)) + u8::from(*byte >= 0xf0);
+    // A chunk's sum fits into a byte, which lets the compiler add many at once.
+    utf8.chunks(32)
+        .map(|chunk| u64::from(chunk.iter().map(units).sum::<u8>()))
+        .sum()
+}
+
+/// The text of a body, and whether each wrong sequence in it had to be replaced by U+FFFD. Otherwise nothing is copied.
+pub fn from_utf8(body: Bytes) -> (ByteString, bool) {
+    match ByteString::try_from(body.clone()) {
+        Ok(text) => (text, false),
+        Err(_) => (String::from_utf8_lossy(&body).into_owned().into(), true),
+    }
+}
+
+/// The length that a frame announces for this packet: its UTF-16 code units.
+pub fn frame_length(packet: &str) -> usize {
+    utf16_units(packet.as_bytes()) as usize
+}
+
+/// The body to post for these packets, in one allocation: a single packet as it is, several framed.
+///
+/// No packet begins with U+FFFD, so a single one is never mistaken for a frame. The packets are walked three times (to
+/// count, to measure and to write), hence the `Clone`.
+pub fn encode<'a, I>(packets: I) -> String
+where
+    I: IntoIterator<Item = &'a str, IntoIter: Clone>,
+{
+    let packets = packets.into_iter();
+    let mut first_two = packets.clone();
+    let first = first_two.next().unwrap_or_default();
+    if first_two.next().is_none() {
+        return first.to_owned();
+    }
+    let lengths = packets.map(|packet| (packet, frame_length(packet) as u64));
+    let frame_size =
+        |(packet, length): (&str, u64)| 2 * MARK.len_utf8() + digits(length) + packet.len();
+    let mut body = String::with_capacity(lengths.clone().map(frame_size).sum());
+    for (packet, length) in lengths {
+        body.push(MARK);
+        push_number(&mut body, length);
+        body.push(MARK);
+        body.push_str(packet);
+    }
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &str) -> Vec<Result<String, PayloadError>> {
+        decode(body.into(), &PayloadLimits::default())
+            .map(|packet| packet.map(String::from))
+            .collect()
+    }
+
+    /// `~` stands for U+FFFD.
+    fn framed(body: &str) -> Vec<Result<String, PayloadError>> {
+        read(&body.replace('~', "\u{fffd}"))
+    }
+
+    fn texts(texts: &[&str]) -> Vec<Result<String, PayloadError>> {
+        texts.iter().map(|text| Ok((*text).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_bare_packet_is_the_whole_body() {
+        assert_eq!(read(""), texts(&[]));
+        assert_eq!(read("8::"), texts(&["8::"]));
+        let odd = "3:::\u{fffd}5\u{fffd}3:::x";
+        assert_eq!(read(odd), texts(&[odd]));
+        assert!(!decode(odd.into(), &PayloadLimits::default()).is_framed());
+    }
+
+    #[test]
+    fn lengths_are_utf16_units() {
+        assert_eq!(
+            framed("~5~3:::한~6~3:::😀~6~3:::e\u{301}"),
+            texts(&["3:::한", "3:::😀", "3:::e\u{301}"])
+        );
+        assert_eq!(framed("~5~3:::~~3~8::"), texts(&["3:::\u{fffd}", "8::"]));
+        assert_eq!(
+            framed("~12~3:::~5~3:::x~005~3:::y"),
+            texts(&["3:::\u{fffd}5\u{fffd}3:::x", "3:::y"])
+        );
+        assert_eq!(framed("~3~8::"), texts(&["8::"]));
+        assert_eq!(framed("~0~~3~8::"), texts(&["", "8::"]));
+    }
+
+    #[test]
+    fn packets_are_slices() {
+        let body = ByteString::from("\u{fffd}3\u{fffd}8::".to_owned());
+        let packet = decode(body.clone(), &PayloadLimits::default())
+            .next()
+            .unwrap();
+        assert_eq!(packet.unwrap().as_ptr(), body[7..].as_ptr());
+    }
+
+    #[test]
+    fn broken_bodies_are_refused_where_they_break() {
+        let digit = |offset, found| Err(PayloadError::LengthDigit { offset, found });
+        let unfinished = |offset| Err(PayloadError::UnfinishedLength { offset });
+        assert_eq!(framed("~"), [unfinished(3)]);
+        assert_eq!(framed("~12"), [unfinished(3)]);
+        assert_eq!(framed("~~"), [digit(3, MARK)]);
+        assert_eq!(framed("~-1~"), [digit(3, '-')]);
+        assert_eq!(framed("~3한"), [digit(4, '한')]);
+        assert_eq!(
+            framed("~3~8::8::"),
+            [
+                Ok("8::".to_owned()),
+                Err(PayloadError::Mark {
+                    offset: 10,
+                    found: '8'
+                })
+            ]
+        );
+        assert_eq!(
+            framed("~00000000003~8::"),
+            [Err(PayloadError::LengthTooLong {
+                offset: 3,
+                limit: 10
+            })]
+        );
+        let truncated = |declared, available| {
+            let offset = 6 + u64::to_string(&declared).len();
+            [Err(PayloadError::Truncated {
+                offset,
+                declared,
+                available,
+            })]
+        };
+        assert_eq!(framed("~7~3:::한"), truncated(7, 5));
+        assert_eq!(framed("~7~3:::😀"), truncated(7, 6));
+        assert_eq!(framed("~9999999999~8::"), truncated(9_999_999_999, 3));
+        assert_eq!(
+            framed("~5~3:::😀"),
+            [Err(PayloadError::SplitCharacter {
+                offset: 11,
+                declared: 5
+            })]
+        );
+    }
+
+    #[test]
+    fn the_number_of_packets_is_bounded() {
+        let limits = PayloadLimits { packets: 2 };
+        let body = "\u{fffd}0\u{fffd}".repeat(3);
+        let mut payload = decode(body.into(), &limits);
+        assert_eq!(payload.next(), Some(Ok("".into())));
+        assert_eq!(payload.next(), Some(Ok("".into())));
+        let error = PayloadError::TooManyPackets { limit: 2 };
+        assert_eq!(payload.next(), Some(Err(error)));
+        assert_eq!(payload.next(), None);
+        assert_eq!(payload.next(), None);
+    }
+
+    #[test]
+    fn one_packet_is_posted_bare_and_several_framed() {
+        assert_eq!(encode([]), "");
+        assert_eq!(encode(["3:::a"]), "3:::a");
+        let body = encode(["3:::한", "3:::😀😀😀", "8::"]);
+        assert_eq!(
+            body,
+            "~5~3:::한~10~3:::😀😀😀~3~8::".replace('~', "\u{fffd}")
+        );
+        assert_eq!(body.capacity(), body.len());
+    }
+
+    #[test]
+    fn broken_utf8_is_replaced() {
+        let body = Bytes::from_static(b"3:::a");
+        let (text, lossy) = from_utf8(body.clone());
+        assert_eq!((text.as_ptr(), lossy), (body.as_ptr(), false));
+        assert_eq!(
+            from_utf8(Bytes::from_static(b"3:::\xff")),
+            ("3:::\u{fffd}".into(), true)
+        );
+    }
+}

@@ -1,0 +1,59 @@
+//! What an unexpected HTTP answer means, in words that say what to do.
+
+use sio_core::Error;
+use sio_core::session::Response;
+
+use crate::error::HandshakeError;
+
+const IS_NEWER: &str = "this is a server of Socket.IO 1.x or later: use the crate sio-v1";
+const NO_VERSION: &str =
+    "this is a 0.9 server, but its path for sessions is another: is the path option right?";
+const NEEDS_ORIGIN: &str =
+    "the server's origins setting wants another Origin header: set it with `header`";
+const UNAUTHORIZED: &str = "the server's authorization function said no";
+
+/// The error for an answer that is not a 200.
+pub(super) fn refusal(what: &'static str, response: &Response) -> Error {
+    let error = response.to_error(what);
+    match hint(response) {
+        Some(hint) => error.with_hint(hint).into(),
+        None => error.into(),
+    }
+}
+
+fn hint(response: &Response) -> Option<&'static str> {
+    let body = &response.body[..];
+    Some(match response.status {
+        403 if body.starts_with(b"handshake bad origin") => NEEDS_ORIGIN,
+        401 | 403 if body.starts_with(b"handshake unauthorized") => UNAUTHORIZED,
+        404 => "nothing of Socket.IO is at this path: is the path option right?",
+        // Engine.IO 3 and 4 name what they miss: `{"code":0,"message":"Transport unknown"}`.
+        400 if body.starts_with(b"{\"code\":") => IS_NEWER,
+        _ => return None,
+    })
+}
+
+/// The error for a 200 whose body is no handshake.
+pub(super) fn no_handshake(response: &Response, error: HandshakeError) -> Error {
+    let what = "the handshake";
+    let hint = if is_engine_io(&response.body) {
+        IS_NEWER
+    } else if response.body.starts_with(b"Welcome to socket.io") {
+        NO_VERSION
+    } else if let Some(error) = response.page_error(what) {
+        return error.into();
+    } else {
+        return Error::protocol("the handshake is broken", error);
+    };
+    response.to_error(what).with_hint(hint).into()
+}
+
+/// Whether this is the open packet of Engine.IO: bare, or framed as text or binary.
+fn is_engine_io(body: &[u8]) -> bool {
+    let open = memchr::memmem::find(&body[..body.len().min(16)], b"0{\"");
+    open.is_some_and(|at| {
+        body[..at]
+            .iter()
+            .all(|byte| byte.is_ascii_digit() || matches!(byte, b':' | 0..=9 | 0xff))
+    })
+}
