@@ -1,99 +1,92 @@
 'use strict';
 
-// One process = one pinned socket.io version on several ports; see README.md.
+// Starts one pinned socket.io version on several ports; see README.md.
 //
 //     node app.js <folder> [--no-eio3]
+//     node app.js --needs <folder>         what to install for it: one folder per line
 //
-// stdout carries exactly one line, the ready line. The process ends when its standard input closes.
+// A package.json with "runtime" names the folder of another Node, which its version needs. The package.json there says
+// where the program is ("node") and, as npm has it, for which machines ("os", "cpu"): elsewhere the status is 3.
 
+const { spawn } = require('node:child_process');
 const fs = require('node:fs');
-const http = require('node:http');
 const path = require('node:path');
-const { createRequire } = require('node:module');
-
-const { Journal } = require('./lib/journal.js');
-const { Faults } = require('./lib/faults.js');
-const { tapHttp, tapEngine } = require('./lib/tap.js');
-const { startControl } = require('./lib/control.js');
-const { repair } = require('./lib/repairs.js');
-const { variants } = require('./lib/variants.js');
-const { serveNamespaces } = require('./lib/namespaces.js');
 
 const INSTALL = 'npm ci --ignore-scripts --no-audit --no-fund';
+const WRONG = 2;
+const NOT_HERE = 3;
+// How long the server may take to end after its standard input.
+const LAST_BREATH = 1000;
 
-function fail(sentence) {
+function fail(sentence, status = WRONG) {
   process.stderr.write(`${sentence}\n`);
-  process.exit(2);
+  process.exit(status);
 }
 
 function serverFolders() {
-  return fs.readdirSync(__dirname).filter((name) => /^\d+\.\d+\.\d+$/.test(name));
+  const folders = fs.readdirSync(__dirname).filter((name) => /^\d+\.\d+\.\d+$/.test(name));
+  return folders.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
 }
 
 function parseArguments(args) {
   const flags = args.filter((arg) => arg.startsWith('--'));
   const names = args.filter((arg) => !arg.startsWith('--'));
   const folders = serverFolders();
-  if (names.length !== 1 || !folders.includes(names[0]) || flags.some((flag) => flag !== '--no-eio3')) {
-    fail(`usage: node app.js <${folders.join('|')}> [--no-eio3]`);
+  const known = flags.every((flag) => ['--no-eio3', '--needs'].includes(flag)) && flags.length < 2;
+  if (names.length !== 1 || !folders.includes(names[0]) || !known) {
+    fail(`usage: node app.js [--needs] <${folders.join('|')}> [--no-eio3]`);
   }
-  return { folder: names[0], eio3: flags.length === 0 };
+  return { folder: names[0], flags };
 }
 
-function loadSocketIo(folder) {
-  const requireThere = createRequire(path.join(__dirname, folder, 'package.json'));
-  try {
-    requireThere.resolve('socket.io');
-  } catch {
-    fail(`socket.io ${folder} is not installed: run "${INSTALL}" in node-server/${folder}.`);
-  }
-  return requireThere('socket.io');
+function packageOf(folder) {
+  return JSON.parse(fs.readFileSync(path.join(__dirname, folder, 'package.json'), 'utf8'));
 }
 
-function listen(server) {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => resolve(server.address().port));
+function requireInstalled(folder, what, module) {
+  if (!fs.existsSync(path.join(__dirname, folder, module))) {
+    fail(`${what} is not installed: run "${INSTALL}" in node-server/${folder}.`);
+  }
+}
+
+// The Node that a server needs: this one, or the one of a folder.
+function runtimeOf(folder) {
+  const { runtime } = packageOf(folder);
+  if (runtime === undefined) return { folder: null, node: process.execPath };
+  const { description, os, cpu, node } = packageOf(runtime);
+  if (!os.includes(process.platform) || !cpu.includes(process.arch)) {
+    const machines = `${os.join(', ')} on ${cpu.join(', ')}`;
+    fail(`socket.io ${folder} does not run here: ${description}, is there for ${machines} only.`, NOT_HERE);
+  }
+  return { folder: runtime, node: path.join(__dirname, runtime, node), needed: node };
+}
+
+function start(folder, flags) {
+  const runtime = runtimeOf(folder);
+  requireInstalled(folder, `socket.io ${folder}`, 'node_modules/socket.io');
+  if (runtime.folder === null) {
+    require('./lib/serve.js');
+    return;
+  }
+  requireInstalled(runtime.folder, `The Node of socket.io ${folder}`, runtime.needed);
+  const server = spawn(runtime.node, [path.join(__dirname, 'lib', 'serve.js'), folder, ...flags], {
+    stdio: ['pipe', 'inherit', 'inherit'],
   });
+  server.on('error', (error) => fail(`cannot start ${runtime.node}: ${error.message}`));
+  server.on('exit', (status, signal) => {
+    if (signal !== null) process.stderr.write(`the server was ended by ${signal}\n`);
+    process.exit(status ?? 1);
+  });
+  server.stdin.on('error', () => {});
+  process.stdin.on('error', () => server.stdin.end());
+  process.stdin.on('close', () => setTimeout(() => server.kill('SIGKILL'), LAST_BREATH));
+  process.stdin.pipe(server.stdin);
 }
 
-function notFound(req, res) {
-  res.writeHead(404, { 'Content-Type': 'text/plain' });
-  res.end('not found\n');
+const { folder, flags } = parseArguments(process.argv.slice(2));
+if (flags.includes('--needs')) {
+  const runtime = runtimeOf(folder);
+  process.stdout.write(runtime.folder === null ? `${folder}\n` : `${runtime.folder}\n${folder}\n`);
+} else {
+  start(folder, flags);
 }
-
-async function main() {
-  const { folder, eio3 } = parseArguments(process.argv.slice(2));
-
-  // Old modules like to talk; stdout is for the ready line alone.
-  console.log = console.info = console.error;
-
-  const journal = new Journal();
-  const faults = new Faults();
-
-  // 1.0.x throws out of its socket callbacks on malformed input. A test server counts that and goes on.
-  process.on('uncaughtException', (error) => journal.error(error));
-  process.on('unhandledRejection', (error) => journal.error(error));
-
-  process.stdin.on('end', () => process.exit(0));
-  process.stdin.on('close', () => process.exit(0));
-  process.stdin.on('error', () => process.exit(0));
-  process.stdin.resume();
-
-  const socketIo = loadSocketIo(folder);
-  const ports = {};
-  for (const { name, options, guards } of variants(folder, eio3)) {
-    const server = http.createServer(notFound);
-    const io = socketIo(server, options);
-    serveNamespaces(io, guards, journal);
-    repair(io.eio, folder);
-    tapEngine(io.eio, name, journal);
-    tapHttp(server, name, journal, faults);
-    ports[name] = await listen(server);
-  }
-  ports.control = await listen(startControl({ journal, faults, about: { server: folder, eio3, ports } }));
-
-  process.stdout.write(`${JSON.stringify({ ready: true, server: folder, eio3, node: process.versions.node, ports })}\n`);
-}
-
-main().catch((error) => fail(`cannot start: ${error.stack}`));

@@ -2,9 +2,19 @@
 
 // Fixed argument lists, known to both ends by name: what `type`, `types`, `reply` and `check` work with.
 
-const bytes = (...values) => Buffer.from(values);
+var old = require('./old-node.js');
 
-const CATALOGUE = {
+function bytes() {
+  return old.bytes(Array.prototype.slice.call(arguments));
+}
+
+function range(length) {
+  var values = [];
+  for (var i = 0; i < length; i += 1) values.push(i);
+  return values;
+}
+
+var CATALOGUE = {
   none: [],
   null: [null],
   false: [false],
@@ -27,29 +37,50 @@ const CATALOGUE = {
   placeholder: [{ _placeholder: true, num: 0 }],
   bytes: [bytes(0x00, 0x01, 0x02, 0xfa, 0xff)],
   'bytes-empty': [bytes()],
-  'bytes-all': [Buffer.from(Array.from({ length: 256 }, (_, i) => i))],
+  'bytes-all': [old.bytes(range(256))],
   'bytes-many': [bytes(1), bytes(2, 2), bytes(3, 3, 3), 'text', bytes(4)],
   'bytes-with-empty': [bytes(1), bytes(), bytes(2)],
   'bytes-nested': [{ title: 'é', parts: [{ data: bytes(1, 2), note: null }, [bytes(3), []]], size: 2 }, 7, bytes(0xff)],
-  'bytes-ten': Array.from({ length: 10 }, (_, i) => bytes(i)),
+  'bytes-ten': range(10).map(function (value) {
+    return bytes(value);
+  })
 };
 
 // By name only, because a strict JSON parser must refuse it: Node >= 12 sends the escape \ud800.
-const UNUSUAL = {
-  'lone-surrogate': ['x\ud800y'],
+var UNUSUAL = {
+  'lone-surrogate': ['x\ud800y']
 };
 
+// The values of an entry, if there is one of that name.
 function entry(name) {
-  return CATALOGUE[name] ?? UNUSUAL[name];
+  if (old.has(CATALOGUE, name)) return CATALOGUE[name];
+  return old.has(UNUSUAL, name) ? UNUSUAL[name] : undefined;
+}
+
+// The entries of `types`, in order.
+function names(withBytes) {
+  return Object.keys(CATALOGUE).filter(function (name) {
+    return withBytes || !/^bytes/.test(name);
+  });
 }
 
 // Equality of JSON values with buffers at any depth.
 function same(a, b) {
-  if (Buffer.isBuffer(a) || Buffer.isBuffer(b)) return Buffer.isBuffer(a) && Buffer.isBuffer(b) && a.equals(b);
-  if (a === null || b === null || typeof a !== 'object' || typeof b !== 'object') return Object.is(a, b);
+  if (Buffer.isBuffer(a) || Buffer.isBuffer(b)) {
+    return Buffer.isBuffer(a) && Buffer.isBuffer(b) && a.toString('base64') === b.toString('base64');
+  }
+  if (a === null || b === null || typeof a !== 'object' || typeof b !== 'object') return identical(a, b);
   if (Array.isArray(a) !== Array.isArray(b)) return false;
-  const keys = Object.keys(a);
-  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && same(a[key], b[key]));
+  var keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every(function (key) {
+    return old.has(b, key) && same(a[key], b[key]);
+  });
+}
+
+// What Object.is says: -0 is not 0.
+function identical(a, b) {
+  if (a === b) return a !== 0 || 1 / a === 1 / b;
+  return a !== a && b !== b;
 }
 
 // JSON for the control port and for reports: bytes become {"$base64": "…"}.
@@ -58,14 +89,22 @@ function toJson(value) {
   if (Array.isArray(value)) return value.map(toJson);
   if (value === undefined) return null;
   if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, toJson(inner)]));
+  return mapped(value, toJson);
 }
 
 function fromJson(value) {
   if (Array.isArray(value)) return value.map(fromJson);
   if (value === null || typeof value !== 'object') return value;
-  if (typeof value.$base64 === 'string') return Buffer.from(value.$base64, 'base64');
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, fromJson(inner)]));
+  if (typeof value.$base64 === 'string') return old.bytes(value.$base64, 'base64');
+  return mapped(value, fromJson);
 }
 
-module.exports = { CATALOGUE, entry, same, toJson, fromJson };
+function mapped(object, change) {
+  var result = {};
+  Object.keys(object).forEach(function (key) {
+    result[key] = change(object[key]);
+  });
+  return result;
+}
+
+module.exports = { entry: entry, names: names, same: same, toJson: toJson, fromJson: fromJson };

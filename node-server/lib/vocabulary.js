@@ -1,199 +1,223 @@
 'use strict';
 
-// The events every namespace understands; README.md has the table.
+// The events every namespace understands; README.md has the table. What 0.9 does differently is in the context:
+//
+//   socket       emit, send, join, leave, disconnect
+//   nsp          to(room).emit
+//   record       of the socket, in the journal
+//   journal      the journal
+//   binary       whether it can carry bytes
+//   sendAck      function (id, values): writes an ACK packet
+//   sendError    function (args): writes an ERROR packet
+//   handshake    function (): what the event of that name answers
 
-const { createHash } = require('node:crypto');
-const { CATALOGUE, entry, same, toJson } = require('./catalogue.js');
+var createHash = require('crypto').createHash;
 
-const ACK = 3;
-const ERROR = 4;
+var catalogue = require('./catalogue.js');
+var old = require('./old-node.js');
 
 // The handler of all names that have none.
-const OTHER = 'any other name';
+var OTHER = 'any other name';
 
-// Names with a meaning of their own on a server socket: left to socket.io, whatever that version does with them.
-const RESERVED = new Set([
-  'connect', 'connect_error', 'connection', 'disconnect', 'disconnecting', 'error', 'newListener', 'removeListener',
-]);
-
-// Each handler gets (context, arguments without the ack, the ack or undefined).
-const HANDLERS = {
+// Each handler gets the context, the arguments without the ack, and the ack or undefined.
+var HANDLERS = {
   // Plain
 
-  [OTHER]: ({ socket }, [name, ...args], ack) => (ack ? ack(...args) : socket.emit(name, ...args)),
-  message: ({ socket }, args, ack) => (ack ? ack(...args) : socket.send(...args)),
-  sink: () => {},
-  count: ({ record }, args, ack) => ack?.(record.events - 1),
-  digest: (context, [value], ack) => ack?.(digest(value)),
-  emit: ({ socket }, args) => socket.emit(...args),
-  after: ({ socket }, [ms, ...args]) => setTimeout(() => socket.emit(...args), ms),
-  handshake: (context, args, ack) => ack?.(handshake(context)),
+  message: function (context, args, ack) {
+    if (ack) ack.apply(null, args);
+    else context.socket.send.apply(context.socket, args);
+  },
+  sink: function () {},
+  count: function (context, args, ack) {
+    if (ack) ack(context.record.events - 1);
+  },
+  digest: function (context, args, ack) {
+    if (ack) ack(digest(args[0]));
+  },
+  emit: function (context, args) {
+    emit(context, args);
+  },
+  after: function (context, args) {
+    setTimeout(emit, args[0], context, args.slice(1));
+  },
+  handshake: function (context, args, ack) {
+    if (ack) ack(context.handshake());
+  },
 
   // Fixed values
 
-  type: ({ socket }, [name]) => socket.emit(`type-${name}`, ...(entry(name) ?? [])),
-  types: ({ socket }) => {
-    for (const [name, values] of Object.entries(CATALOGUE)) socket.emit(`type-${name}`, ...values);
-    socket.emit('types-end', Object.keys(CATALOGUE).length);
+  type: function (context, args) {
+    emit(context, ['type-' + args[0]].concat(catalogue.entry(args[0]) || []));
   },
-  reply: (context, [name], ack) => ack?.(...(entry(name) ?? [])),
-  check: (context, [name, ...values], ack) => ack?.(same(values, entry(name)), JSON.stringify(toJson(values))),
+  types: function (context) {
+    var names = catalogue.names(context.binary);
+    names.forEach(function (name) {
+      emit(context, ['type-' + name].concat(catalogue.entry(name)));
+    });
+    emit(context, ['types-end', names.length]);
+  },
+  reply: function (context, args, ack) {
+    if (ack) ack.apply(null, catalogue.entry(args[0]) || []);
+  },
+  check: function (context, args, ack) {
+    var values = args.slice(1);
+    if (ack) ack(catalogue.same(values, catalogue.entry(args[0])), JSON.stringify(catalogue.toJson(values)));
+  },
 
   // Acks
 
-  'never-ack': () => {},
-  'twice-ack': ({ socket }, [id], ack) => {
+  'never-ack': function () {},
+  'twice-ack': function (context, args, ack) {
     if (!ack) return;
-    for (const value of ['first', 'second']) socket.packet({ type: ACK, id, data: [value] });
+    context.sendAck(args[0], ['first']);
+    context.sendAck(args[0], ['second']);
   },
-  'late-ack': (context, [ms, ...values], ack) => setTimeout(() => ack?.(...values), ms),
-  'unknown-ack': ({ socket }, [id, ...values]) => socket.packet({ type: ACK, id, data: values }),
-  ask: ({ socket }, args, ack) => {
-    socket.emit(...args, (...values) => (ack ? ack(...values) : socket.emit('answer', ...values)));
+  'late-ack': function (context, args, ack) {
+    setTimeout(function () {
+      if (ack) ack.apply(null, args.slice(1));
+    }, args[0]);
+  },
+  'unknown-ack': function (context, args) {
+    context.sendAck(args[0], args.slice(1));
+  },
+  ask: function (context, args, ack) {
+    emit(context, args.concat(answerOf(context, 'data', args[0], ack)));
   },
 
   // Many
 
-  burst: (context, [options], ack) => burst(context, options, ack),
-  seq: ({ threads }, [thread, index, ...buffers]) => {
-    const seen = (threads[thread] ??= { count: 0, in_order: true, intact: true, last: -1 });
+  burst: function (context, args, ack) {
+    burst(context.socket, args[0], ack);
+  },
+  seq: function (context, args) {
+    var thread = args[0];
+    var index = args[1];
+    var seen = context.threads[thread];
+    if (!seen) seen = context.threads[thread] = { count: 0, in_order: true, intact: true, last: -1 };
     seen.count += 1;
-    seen.in_order &&= index === seen.last + 1;
-    seen.intact &&= buffers.every((bytes) => same(bytes, Buffer.from(`${thread}:${index}`)));
+    seen.in_order = seen.in_order && index === seen.last + 1;
+    seen.intact = seen.intact && args.slice(2).every(function (buffer) {
+      return catalogue.same(buffer, old.bytes(thread + ':' + index));
+    });
     seen.last = index;
   },
-  'seq-report': ({ threads }, args, ack) => ack?.(threads),
+  'seq-report': function (context, args, ack) {
+    if (ack) ack(context.threads);
+  },
 
   // Rooms
 
-  join: ({ socket }, [room], ack) => {
-    socket.join(room);
-    ack?.();
+  join: function (context, args, ack) {
+    context.socket.join(args[0]);
+    if (ack) ack();
   },
-  leave: ({ socket }, [room], ack) => {
-    socket.leave(room);
-    ack?.();
+  leave: function (context, args, ack) {
+    context.socket.leave(args[0]);
+    if (ack) ack();
   },
-  // nextTick: before 3.x a join is done by the adapter, a tick later.
-  broadcast: ({ nsp }, [room, ...args]) => process.nextTick(() => nsp.to(room).emit(...args)),
+  broadcast: function (context, args) {
+    // nextTick: before 3.x a join is done by the adapter, a tick later.
+    process.nextTick(function () {
+      var room = context.nsp.to(args[0]);
+      room.emit.apply(room, args.slice(1));
+    });
+  },
 
   // Ends
 
-  fail: ({ socket }, [value]) => socket.packet({ type: ERROR, data: value }),
-  'disconnect-me': ({ socket }, [close]) => socket.disconnect(close === true),
+  fail: function (context, args) {
+    context.sendError(args);
+  },
+  'disconnect-me': function (context, args) {
+    context.socket.disconnect(args[0] === true);
+  }
 };
 
-function serveSocket(socket, nsp, journal) {
-  const session = journal.sessions.get(socket.conn.id)?.record;
-  const record = journal.add('sockets', session?.tag ?? '', {
-    port: session?.port,
-    sid: socket.conn.id,
-    nsp: nsp.name,
-    id: socket.id,
-    query: { ...socket.handshake.query }, // a copy: 1.3 cannot send an object without a prototype
-    auth: socket.handshake.auth ?? null,
-    events: 0,
-    welcome_answer: null,
-    disconnected_at: null,
-    reason: null,
-  });
-  journal.sockets.set(socket, record);
-  socket.on('disconnect', (reason) => {
-    record.disconnected_at = journal.now();
-    record.reason = reason;
-    journal.sockets.delete(socket);
-  });
-  // Without a listener an ERROR packet from the client is an uncaught exception in old versions.
-  socket.on('error', () => {});
+HANDLERS[OTHER] = function (context, args, ack) {
+  if (ack) ack.apply(null, args.slice(1));
+  else emit(context, args);
+};
 
-  const context = { socket, nsp, record, threads: {} };
-  serveEvents(context);
-  welcome(context);
+function emit(context, args) {
+  context.socket.emit.apply(context.socket, args);
 }
 
-function serveEvents(context) {
-  const { socket, record } = context;
-  for (const [name, handler] of Object.entries(HANDLERS)) {
-    socket.on(name, (...args) => {
-      const ack = typeof args.at(-1) === 'function' ? args.pop() : undefined;
-      handler(context, args, ack);
-    });
+// The callback of a question to the client: notes the answer, and passes it back to the client, as its ack or an event.
+// On 0.9 a callback without a parameter asks for a receipt ("plain"), one with a parameter for values ("data").
+function answerOf(context, how, name, ack) {
+  var record = context.journal.add('questions', context.record.tag, {
+    port: context.record.port,
+    sid: context.record.sid,
+    nsp: context.record.nsp,
+    how: how,
+    name: name,
+    answers: 0, // how often the callback ran
+    answered_at: null,
+    values: null
+  });
+  function answered(values) {
+    record.answers += 1;
+    record.answered_at = context.journal.now();
+    record.values = catalogue.toJson(values);
+    if (ack) ack.apply(null, values);
+    else emit(context, ['answer'].concat(values));
   }
-
-  // `onevent` is where every version hands an EVENT packet to its handlers. Looked into to count events, and to steer
-  // names without a handler, and the one handler that needs the packet's id, through the same queue as all others.
-  const { onevent } = socket;
-  socket.onevent = (packet) => {
-    record.events += 1;
-    const [name, ...args] = packet.data ?? [];
-    if (name === 'twice-ack') packet.data = [name, packet.id];
-    else if (isFree(name)) packet.data = [OTHER, name, ...args];
-    onevent.call(socket, packet);
+  if (how !== 'data') {
+    return function () {
+      answered(Array.prototype.slice.call(arguments));
+    };
+  }
+  return function (first) {
+    answered(arguments.length === 0 ? [] : [first].concat(Array.prototype.slice.call(arguments, 1)));
   };
-}
-
-function isFree(name) {
-  return typeof name === 'string' && (name === OTHER || !(Object.hasOwn(HANDLERS, name) || RESERVED.has(name)));
 }
 
 // Sent in the connection handler, so in the same breath as the CONNECT packet: a client must not lose any of it.
-function welcome({ socket, nsp, record }) {
-  socket.emit('welcome', { id: socket.id, nsp: nsp.name, query: record.query, auth: record.auth });
-  socket.emit('welcome-bytes', Buffer.from('welcome'));
-  socket.emit('welcome-question', 'who are you?', (...values) => {
-    record.welcome_answer = toJson(values);
-    socket.emit('welcome-answer', ...values);
-  });
-}
-
-function handshake({ socket, record }) {
-  const { headers, url, address } = socket.handshake;
-  return {
-    id: socket.id,
-    sid: socket.conn.id,
-    nsp: record.nsp,
-    transport: socket.conn.transport.name,
-    query: record.query,
-    auth: record.auth,
-    headers,
-    url,
-    address,
-  };
+function welcome(context) {
+  var record = context.record;
+  emit(context, ['welcome', { id: record.id, nsp: record.nsp, query: record.query, auth: record.auth }]);
+  if (context.binary) emit(context, ['welcome-bytes', old.bytes('welcome')]);
+  emit(context, ['welcome-question', 'who are you?', function (first) {
+    var values = arguments.length === 0 ? [] : [first].concat(Array.prototype.slice.call(arguments, 1));
+    record.welcome_answer = catalogue.toJson(values);
+    emit(context, ['welcome-answer'].concat(values));
+  }]);
 }
 
 function digest(value) {
-  const kind = Buffer.isBuffer(value) ? 'bytes' : 'text';
-  const data = kind === 'bytes' ? value : Buffer.from(String(value));
-  return { kind, bytes: data.length, sha1: createHash('sha1').update(data).digest('hex') };
+  var data = Buffer.isBuffer(value) ? value : old.bytes(String(value));
+  var sha1 = createHash('sha1').update(data).digest('hex');
+  return { kind: Buffer.isBuffer(value) ? 'bytes' : 'text', bytes: data.length, sha1: sha1 };
 }
 
 // tick (index, payload) so many times, at once or with a gap, then tick-end (count); the ack, if any, at the end too.
-function burst({ socket }, { count, size = 0, gap = 0, kind = 'text' }, ack) {
-  const text = 'x'.repeat(size);
-  const bytes = Buffer.alloc(size, 'x');
-  const tick = (index) => {
-    const binary = kind === 'bytes' || (kind === 'alternate' && index % 2 === 1);
+function burst(socket, options, ack) {
+  var size = options.size || 0;
+  var text = new Array(size + 1).join('x');
+  var bytes = old.bytes(text);
+  function tick(index) {
+    var binary = options.kind === 'bytes' || (options.kind === 'alternate' && index % 2 === 1);
     socket.emit('tick', index, binary ? bytes : text);
-  };
-  const end = () => {
-    socket.emit('tick-end', count);
-    ack?.(count);
-  };
-  if (gap === 0) {
-    for (let index = 0; index < count; index += 1) tick(index);
+  }
+  function end() {
+    socket.emit('tick-end', options.count);
+    if (ack) ack(options.count);
+  }
+  var index = 0;
+  if (!options.gap) {
+    for (; index < options.count; index += 1) tick(index);
     end();
     return;
   }
-  let index = 0;
-  const timer = setInterval(() => {
-    if (index < count && socket.connected !== false) {
+  var timer = setInterval(function () {
+    if (index < options.count && socket.connected !== false && socket.disconnected !== true) {
       tick(index);
       index += 1;
     } else {
       clearInterval(timer);
       end();
     }
-  }, gap);
+  }, options.gap);
 }
 
-module.exports = { serveSocket };
+module.exports = { HANDLERS: HANDLERS, OTHER: OTHER, answerOf: answerOf, emit: emit, welcome: welcome };

@@ -26,7 +26,8 @@ cargo xtask <task>
 their report, and what a failing server said, in target/conformance.
 
 The servers need Node 18.3 with npm. A task installs the ones it uses, where
-they are missing. 4.8.4-no-eio3 is 4.8.4 without allowEIO3.
+they are missing. 4.8.4-no-eio3 is 4.8.4 without allowEIO3. 0.9.0 to 0.9.17 run
+on a Node of their own, on Linux on x86-64 only; elsewhere they are skipped.
 ";
 
 const DEMO_SERVER: &str = "2.5.1";

@@ -1,4 +1,6 @@
 //! Node.js, npm, and the pinned servers in `node-server/`.
+//!
+//! Which server needs what, such as a Node of its own, says `node-server/app.js`.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -70,18 +72,25 @@ impl fmt::Display for NodeVersion {
     }
 }
 
-/// The folders of `node-server/` that hold a pinned server.
+/// The folders of `node-server/` that hold a pinned server, in the order of their versions. Their names are versions;
+/// a folder with another name, such as that of an old Node, holds what a server needs.
 pub(crate) fn server_folders() -> Result<Vec<String>, String> {
     let cannot_list = |error: io::Error| format!("cannot list {SERVERS}: {error}");
     let mut folders = Vec::new();
     for entry in fs::read_dir(SERVERS).map_err(cannot_list)? {
         let entry = entry.map_err(cannot_list)?;
-        if entry.path().join("package-lock.json").is_file() {
-            folders.push(entry.file_name().to_string_lossy().into_owned());
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if numbers(&name).is_some() && entry.path().join("package-lock.json").is_file() {
+            folders.push(name);
         }
     }
-    folders.sort();
+    folders.sort_by_key(|name| numbers(name));
     Ok(folders)
+}
+
+/// Reads `0.9.19`, to be compared as numbers.
+fn numbers(version: &str) -> Option<Vec<u32>> {
+    version.split('.').map(|part| part.parse().ok()).collect()
 }
 
 /// The folder that a server runs from: its own name, or what stands before a variant such as `4.8.4-no-eio3`.
@@ -102,15 +111,79 @@ fn runs_from(server: &str, folder: &str) -> bool {
         .is_some_and(|variant| variant.is_empty() || variant.starts_with('-'))
 }
 
-/// Installs those of the servers that are missing or were installed from another lock file.
-pub(crate) fn install(folders: &[String]) -> Result<(), String> {
-    for folder in folders {
-        let server = PathBuf::from(SERVERS).join(folder);
-        let lock = read(&server.join("package-lock.json"))?;
-        if !is_installed(&server, &lock) {
-            install_one(folder, &server)?;
-            note_installed(&server, &lock)?;
+/// Installs what the servers need, where it is missing or was installed from another lock file. Returns why some of them
+/// do not run on this machine, one sentence each; nothing is installed for those.
+pub(crate) fn install(servers: &[String]) -> Result<Vec<String>, String> {
+    let mut not_here = Vec::new();
+    for server in servers {
+        match needs(server)? {
+            Needs::Folders(folders) => {
+                for folder in folders {
+                    install_folder(&folder)?;
+                }
+            }
+            Needs::AnotherMachine(why) => not_here.push(why),
         }
+    }
+    Ok(not_here)
+}
+
+/// Installs what one server needs, which has to run on this machine.
+pub(crate) fn install_one(server: &str) -> Result<(), String> {
+    match install(&[folder_of(server)?])?.pop() {
+        None => Ok(()),
+        Some(why) => Err(why),
+    }
+}
+
+#[derive(Debug, PartialEq)]
+enum Needs {
+    Folders(Vec<String>),
+    /// Why it does not run here, in one sentence.
+    AnotherMachine(String),
+}
+
+/// What `app.js` ends with when a server does not run on this machine.
+const NOT_HERE: i32 = 3;
+
+/// Asks `app.js`, which starts the servers and so knows what they need.
+fn needs(folder: &str) -> Result<Needs, String> {
+    let app = Path::new(SERVERS).join("app.js");
+    let output = run_or_missing(
+        Command::new("node").arg(&app).args(["--needs", folder]),
+        "Node.js",
+    )?;
+    read_needs(
+        output.status.code(),
+        &String::from_utf8_lossy(&output.stdout),
+        &String::from_utf8_lossy(&output.stderr),
+    )
+    .ok_or_else(|| {
+        format!(
+            "{} does not say what {folder} needs ({}): {}",
+            app.display(),
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim()
+        )
+    })
+}
+
+fn read_needs(status: Option<i32>, said: &str, complaint: &str) -> Option<Needs> {
+    match status {
+        Some(0) if !said.is_empty() => {
+            Some(Needs::Folders(said.lines().map(str::to_owned).collect()))
+        }
+        Some(NOT_HERE) => Some(Needs::AnotherMachine(complaint.trim().to_owned())),
+        _ => None,
+    }
+}
+
+fn install_folder(folder: &str) -> Result<(), String> {
+    let path = PathBuf::from(SERVERS).join(folder);
+    let lock = read(&path.join("package-lock.json"))?;
+    if !is_installed(&path, &lock) {
+        run_npm(&path)?;
+        note_installed(&path, &lock)?;
     }
     Ok(())
 }
@@ -132,10 +205,10 @@ fn note_installed(server: &Path, lock: &[u8]) -> Result<(), String> {
     fs::write(&stamp, lock).map_err(|error| format!("cannot write {}: {error}", stamp.display()))
 }
 
-fn install_one(folder: &str, server: &Path) -> Result<(), String> {
-    eprint!("installing socket.io {folder} … ");
+fn run_npm(folder: &Path) -> Result<(), String> {
+    eprint!("installing {} … ", folder.display());
     let started = Instant::now();
-    let outcome = run_or_missing(Command::new(NPM).args(INSTALL).current_dir(server), "npm");
+    let outcome = run_or_missing(Command::new(NPM).args(INSTALL).current_dir(folder), "npm");
     match outcome {
         Ok(output) if output.status.success() => {
             eprintln!("{:.1} s", started.elapsed().as_secs_f64());
@@ -147,8 +220,8 @@ fn install_one(folder: &str, server: &Path) -> Result<(), String> {
                 String::from_utf8_lossy(&output.stderr).trim_end()
             );
             Err(format!(
-                "npm could not install socket.io {folder} in {}; what it said stands above",
-                server.display()
+                "npm could not install {}; what it said stands above",
+                folder.display()
             ))
         }
         Err(sentence) => {
@@ -192,6 +265,30 @@ mod tests {
         assert!(runs_from("4.8.4-no-eio3", "4.8.4"));
         assert!(!runs_from("4.8.40", "4.8.4"));
         assert!(!runs_from("4.8", "4.8.4"));
+    }
+
+    #[test]
+    fn folders_of_servers_are_versions() {
+        assert!(numbers("0.9.6") < numbers("0.9.14"));
+        assert!(numbers("0.9.19") < numbers("1.0.6"));
+        assert_eq!(numbers("runtime-0.10.48"), None);
+        assert_eq!(numbers("lib"), None);
+    }
+
+    #[test]
+    fn a_server_needs_folders_or_another_machine() {
+        let folders = vec!["runtime-0.10.48".to_owned(), "0.9.0".to_owned()];
+        assert_eq!(
+            read_needs(Some(0), "runtime-0.10.48\n0.9.0\n", ""),
+            Some(Needs::Folders(folders))
+        );
+        assert_eq!(
+            read_needs(Some(NOT_HERE), "", "not on this machine.\n"),
+            Some(Needs::AnotherMachine("not on this machine.".into()))
+        );
+        assert_eq!(read_needs(Some(0), "", ""), None);
+        assert_eq!(read_needs(Some(2), "", "usage"), None);
+        assert_eq!(read_needs(None, "0.9.0\n", ""), None);
     }
 
     #[test]

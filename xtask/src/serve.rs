@@ -6,7 +6,7 @@ use crate::{node, process};
 
 pub(crate) fn run(server: &str) -> Result<ExitCode, String> {
     node::require_node()?;
-    node::install(&[node::folder_of(server)?])?;
+    node::install_one(server)?;
     process::announce_build();
     let status = process::status(process::conformance().args(["serve", server]))?;
     Ok(process::same_end(status))

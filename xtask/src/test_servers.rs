@@ -22,7 +22,7 @@ pub(crate) fn run(wanted: &Wanted) -> Result<ExitCode, String> {
         Counts::default()
     };
 
-    let suites = match node::install(&folders).and_then(|()| suites(wanted)) {
+    let suites = match install(&folders).and_then(|()| suites(wanted)) {
         Ok(Suites::Counted(counts)) => counts,
         Ok(Suites::Refused) => return Ok(ExitCode::from(NOT_DONE)),
         Err(sentence) => {
@@ -59,6 +59,14 @@ fn folders(servers: &[String]) -> Result<Vec<String>, String> {
         .iter()
         .map(|server| node::folder_of(server))
         .collect()
+}
+
+/// A server that does not run on this machine is no failure. The suites skip its cases; here the reason is said once.
+fn install(folders: &[String]) -> Result<(), String> {
+    for why in node::install(folders)? {
+        eprintln!("{why}");
+    }
+    Ok(())
 }
 
 fn leaves_out_unit_tests(wanted: &Wanted) -> Option<&'static str> {

@@ -2,7 +2,7 @@
 
 // Which namespaces exist, and who is let in where.
 
-const { serveSocket } = require('./vocabulary.js');
+const { serveSocket } = require('./sockets.js');
 
 const OPEN = ['/', '/chat', '/news', '/with-hyphen', '/with.dot', '/a/b.c-d'];
 

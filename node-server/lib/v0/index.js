@@ -1,0 +1,33 @@
+'use strict';
+
+// socket.io 0.9: one server per variant.
+
+var http = require('http');
+var path = require('path');
+
+var serveNamespaces = require('./namespaces.js');
+var sessions = require('./sessions.js');
+var sockets = require('./sockets.js');
+var tapHttp = require('../tap.js');
+var variants = require('./variants.js');
+
+function startServers(socketIo, setup) {
+  var journal = setup.journal;
+  sessions.tapTransports(socketIo, path.join(__dirname, '..', '..', setup.folder, 'node_modules', 'socket.io', 'lib'));
+  return variants.map(function (variant) {
+    var server = http.createServer(setup.notFound);
+    var io = socketIo.listen(server, variant.options);
+    sessions.tapManager(io, variant.name, journal);
+    serveNamespaces(io, variant.guards, function (socket, nsp) {
+      sockets.serveSocket(socket, nsp, journal);
+    });
+    Object.keys(io.namespaces).forEach(function (name) {
+      sockets.watchPackets(io.namespaces[name]);
+    });
+    var classify = sessions.classifier(io.get('resource'));
+    tapHttp(server, { port: variant.name, journal: journal, faults: setup.faults, classify: classify });
+    return { name: variant.name, server: server };
+  });
+}
+
+module.exports = startServers;
