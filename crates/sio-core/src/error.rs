@@ -270,6 +270,15 @@ impl HttpError {
         ))
     }
 
+    /// The same, with what it means where that is known.
+    #[must_use]
+    pub fn explained(self, hint: Option<&'static str>) -> Self {
+        match hint {
+            Some(hint) => self.with_hint(hint),
+            None => self,
+        }
+    }
+
     /// The same, with what it means.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<ByteString>) -> Self {

@@ -4,6 +4,7 @@
 //! shall run on either protocol takes `&impl` [`Socket`] and imports [`SocketExt`].
 
 mod ack_table;
+pub mod codec;
 pub mod error;
 pub mod event;
 pub mod handler;

@@ -211,7 +211,8 @@ impl<S: Session, W> Manager<S, W> {
         }
     }
 
-    /// Joins a namespace; its outcome is the [`Effect::Joined`]. Joined already, it has it at once.
+    /// Joins a namespace; its outcome is the [`Effect::Joined`], `after` the moment `since` at the latest. Joined already,
+    /// it has it at once.
     ///
     /// # Errors
     /// [`Error::Disconnected`] if there is no connection, or it is about to be closed. [`UsageError::Unsupported`] if
@@ -220,6 +221,7 @@ impl<S: Session, W> Manager<S, W> {
         &mut self,
         id: NamespaceId,
         query: Option<ByteString>,
+        since: Instant,
         after: Duration,
         now: Instant,
     ) -> Result<(), Error> {
@@ -241,7 +243,7 @@ impl<S: Session, W> Manager<S, W> {
             State::Out(_) => {
                 namespace.query = query;
                 namespace.state = State::Joining {
-                    deadline: now + after,
+                    deadline: since + after,
                     after,
                 };
                 if self.sid.is_some() {

@@ -258,6 +258,9 @@ pub enum SessionError {
     /// The session was ended in the moment it was opened.
     #[error("the server ended the session before it was open")]
     EndedWhileOpening,
+    /// The server asks for acknowledgements and does not take them.
+    #[error("the server asks for answers and takes none: {0} of them are waiting")]
+    AnswersNotTaken(usize),
     /// The stream of htmlfile ended inside a script.
     #[error("expected the end of a script, found the end of the stream")]
     CutScript,

@@ -1,4 +1,4 @@
-//! Socket.IO client for servers of **0.9** (Socket.IO protocol 1).
+//! Socket.IO client for servers of **0.9** (Socket.IO protocol 1; tested against 0.9.0 to 0.9.19).
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -15,6 +15,61 @@
 //! client.close()
 //! # }
 //! ```
+//!
+//! # What is different from 1.x and 2.x
+//!
+//! A program that was written for `sio-v1` needs another dependency and nothing else, except where 0.9 cannot follow:
+//!
+//! | | on 0.9 |
+//! | --- | --- |
+//! | bytes | refused by every method that sends ([`UsageError::Unsupported`]); nothing is sent |
+//! | `upgrade`, `upgrade_timeout` | refused: a session stays on the transport it opened with |
+//! | `send` | packets of their own, for one text or one JSON value; they reach handlers of `message`, as events of that name do |
+//! | the ack of a message | a receipt without values, which the server gives before its handlers run |
+//! | the query of a namespace | not sent: servers ignore it or break on it. Give it to the connection |
+//! | an unknown namespace | no answer at all: the join fails at its deadline |
+//! | a namespace that was left | cannot be joined again in the same session: the server would run its handlers twice |
+//! | `client.id()` | the session id, in every namespace |
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use sio_legacy::Client;
+//!
+//! # fn main() -> sio_legacy::Result<()> {
+//! let client = Client::builder("http://localhost:3000")
+//!     .on("message", |text: String| println!("{text}"))
+//!     .connect()?;
+//! client.send("some text")?;
+//! client.send(vec![1, 2, 3])?; // one JSON value
+//! let () = client.send_and_wait("did it arrive?", Duration::from_secs(5))?;
+//! # Ok(()) }
+//! ```
+//!
+//! # Transports
+//!
+//! In the order of the builder's `transports`, limited to what the server lists: [`WebSocket`](Transport::WebSocket),
+//! [`Polling`](Transport::Polling) (`xhr-polling` on the wire), [`HtmlFile`](Transport::HtmlFile) (a stream over one long
+//! answer) and [`JsonpPolling`](Transport::JsonpPolling) by default. One that is refused, fails, or stays silent for its
+//! share of the connect timeout gives way to the next, with a new handshake; [`Status::TransportFailed`] tells, and
+//! `client.transport()` says which it became.
+//!
+//! # Busy clients
+//!
+//! From 0.9.17 on, a server counts the bytes it reads from a WebSocket over the whole life of the connection, some of them
+//! many times, and **disconnects the client** when that exceeds its `destroy buffer size` (100 MB by default). How far
+//! that reaches depends on how many messages the server finds in one read:
+//!
+//! | messages of 1 kB, on 0.9.19 | the server disconnects after |
+//! | --- | --- |
+//! | all at once, as other clients send | 0.8 MB |
+//! | one at a time, each read alone | 24 MB |
+//!
+//! Besides, some 800 small messages in one read overflow the server's stack, and **end its process** (0.9.18 and 0.9.19 on
+//! Node 20). So this client lets only a few be on their way: behind each burst, of 16 messages if the server answers
+//! quickly and up to 200 if it is far away, it sends a noop packet that the server acknowledges, and has not more than two
+//! of these unanswered. What does not fit waits in the send buffer, in order. A program that sends more than some
+//! megabytes an hour to such a server should expect [`DisconnectReason::Server`] (the log then says
+//! [`input-budget`](tolerance::INPUT_BUDGET)), or use polling, where nothing is counted.
 
 pub mod error;
 pub mod handshake;

@@ -17,34 +17,17 @@
 
 use bytes::Bytes;
 use bytestring::ByteString;
+use sio_core::codec::Decimal;
+use sio_core::codec::utf16::{self, Misfit};
+pub use sio_core::codec::{MAX_LENGTH_DIGITS, PayloadLimits};
 
 use crate::error::PayloadError;
-use crate::packet::write::{digits, push_number};
 
 /// The content type of a posted payload, as the reference client has it. Servers take any.
 pub const CONTENT_TYPE: &str = "text/plain;charset=UTF-8";
 
 /// What stands before and behind the length of a frame.
 pub const MARK: char = '\u{fffd}';
-
-/// The longest length that is read, leading zeros included: up to 9 999 999 999, more than any body that fits into memory
-/// here.
-pub const MAX_LENGTH_DIGITS: usize = 10;
-
-/// How much a payload may hold. Its size in bytes is the business of whoever reads the HTTP body.
-#[non_exhaustive]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PayloadLimits {
-    /// The greatest number of packets in one payload. Default: 100 000, what a server would buffer at 5000 events per
-    /// second over the usual duration of a poll, 20 s.
-    pub packets: usize,
-}
-
-impl Default for PayloadLimits {
-    fn default() -> Self {
-        Self { packets: 100_000 }
-    }
-}
 
 /// The texts of the packets of one body, in order: `Iterator<Item = Result<ByteString, PayloadError>>`.
 ///
@@ -92,7 +75,7 @@ impl Payload {
             return Err(PayloadError::TooManyPackets { limit });
         }
         let (length, start) = self.length()?;
-        let end = utf16_end(&self.body, start, length)?;
+        let end = packet_end(&self.body, start, length)?;
         Ok((self.body.slice_ref(&self.body[start..end]), end))
     }
 
@@ -153,57 +136,15 @@ impl Iterator for Payload {
 impl std::iter::FusedIterator for Payload {}
 
 /// Where the packet ends that begins at `start`.
-fn utf16_end(body: &str, start: usize, declared: u64) -> Result<usize, PayloadError> {
-    let bytes = body.as_bytes();
-    let mut end = start;
-    let mut missing = declared;
-    while missing > 0 {
-        let available = bytes.len() - end;
-        // A unit takes one byte at least, so this many more are never too far.
-        let reached = match usize::try_from(missing) {
-            Ok(missing) if missing <= available => end + missing,
-            Ok(_) | Err(_) => {
-                let missing = missing.saturating_sub(utf16_units(&bytes[end..]));
-                return Err(PayloadError::Truncated {
-                    offset: start,
-                    declared,
-                    available: declared - missing,
-                });
-            }
-        };
-        let found = utf16_units(&bytes[end..reached]);
-        end = reached;
-        // Only the last character can be too much, being a surrogate pair where one unit was missing.
-        missing = missing
-            .checked_sub(found)
-            .ok_or_else(|| PayloadError::SplitCharacter {
-                offset: last_character(body, end),
-                declared,
-            })?;
-    }
-    // The last character's unit is counted at its first byte; here come the others.
-    while !body.is_char_boundary(end) {
-        end += 1;
-    }
-    Ok(end)
-}
-
-/// Where the character begins that the byte before `end` belongs to.
-fn last_character(body: &str, end: usize) -> usize {
-    let mut start = end.saturating_sub(1);
-    while !body.is_char_boundary(start) {
-        start -= 1;
-    }
-    start
-}
-
-/// The UTF-16 units of the characters that *begin* in these bytes.
-fn utf16_units(utf8: &[u8]) -> u64 {
-    let units = |byte: &u8| u8::from(!matches!(byte, 0x80..=0xbf)) + u8::from(*byte >= 0xf0);
-    // A chunk's sum fits into a byte, which lets the compiler add many at once.
-    utf8.chunks(32)
-        .map(|chunk| u64::from(chunk.iter().map(units).sum::<u8>()))
-        .sum()
+fn packet_end(body: &str, start: usize, declared: u64) -> Result<usize, PayloadError> {
+    utf16::end(body, start, declared).map_err(|misfit| match misfit {
+        Misfit::Truncated { available } => PayloadError::Truncated {
+            offset: start,
+            declared,
+            available,
+        },
+        Misfit::SplitCharacter { offset } => PayloadError::SplitCharacter { offset, declared },
+    })
 }
 
 /// The text of a body, and whether each wrong sequence in it had to be replaced by U+FFFD. Otherwise nothing is copied.
@@ -216,7 +157,7 @@ pub fn from_utf8(body: Bytes) -> (ByteString, bool) {
 
 /// The length that a frame announces for this packet: its UTF-16 code units.
 pub fn frame_length(packet: &str) -> usize {
-    utf16_units(packet.as_bytes()) as usize
+    utf16::units(packet.as_bytes()) as usize
 }
 
 /// The body to post for these packets, in one allocation: a single packet as it is, several framed.
@@ -234,12 +175,13 @@ where
         return first.to_owned();
     }
     let lengths = packets.map(|packet| (packet, frame_length(packet) as u64));
-    let frame_size =
-        |(packet, length): (&str, u64)| 2 * MARK.len_utf8() + digits(length) + packet.len();
+    let frame_size = |(packet, length): (&str, u64)| {
+        2 * MARK.len_utf8() + Decimal::new(length).len() + packet.len()
+    };
     let mut body = String::with_capacity(lengths.clone().map(frame_size).sum());
     for (packet, length) in lengths {
         body.push(MARK);
-        push_number(&mut body, length);
+        Decimal::new(length).push_to(&mut body);
         body.push(MARK);
         body.push_str(packet);
     }
@@ -346,7 +288,7 @@ mod tests {
 
     #[test]
     fn the_number_of_packets_is_bounded() {
-        let limits = PayloadLimits { packets: 2 };
+        let limits = PayloadLimits::default().packets(2);
         let body = "\u{fffd}0\u{fffd}".repeat(3);
         let mut payload = decode(body.into(), &limits);
         assert_eq!(payload.next(), Some(Ok("".into())));

@@ -133,19 +133,29 @@ impl State {
 /// Packets that wait for a POST, or for the server to read.
 #[derive(Debug, Default)]
 struct Outgoing {
-    packets: VecDeque<ByteString>,
+    packets: VecDeque<Waiting>,
     bytes: usize,
+    /// How many of them the server asked for without the program's doing.
+    answers: usize,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    packet: ByteString,
+    is_answer: bool,
 }
 
 impl Outgoing {
-    fn push(&mut self, packet: ByteString) {
+    fn push(&mut self, packet: ByteString, is_answer: bool) {
         self.bytes += packet.len();
-        self.packets.push_back(packet);
+        self.answers += usize::from(is_answer);
+        self.packets.push_back(Waiting { packet, is_answer });
     }
 
     fn pop(&mut self) -> Option<ByteString> {
-        let packet = self.packets.pop_front()?;
+        let Waiting { packet, is_answer } = self.packets.pop_front()?;
         self.bytes -= packet.len();
+        self.answers -= usize::from(is_answer);
         Some(packet)
     }
 }
@@ -361,9 +371,13 @@ impl Session {
 
     /// Sends a packet behind those that wait.
     fn send(&mut self, packet: ByteString, now: Instant) {
+        self.put(packet, false, now);
+    }
+
+    fn put(&mut self, packet: ByteString, is_answer: bool, now: Instant) {
         // Before it is open there is nothing to send; after "0::" nothing is heard.
         if let State::Open(_) = self.state {
-            self.outgoing.push(packet);
+            self.outgoing.push(packet, is_answer);
             self.flush(now);
         }
     }
@@ -381,9 +395,12 @@ impl Session {
 
     fn close(&mut self, now: Instant) {
         match mem::replace(&mut self.state, State::Closed) {
-            State::Open(leg) => {
+            State::Open(mut leg) => {
+                if let Leg::Http(http) = &mut leg {
+                    http.stop_polling();
+                }
                 let until = now + self.config.close_timeout;
-                self.outgoing.push(write::disconnect(""));
+                self.outgoing.push(write::disconnect(""), false);
                 self.state = State::Closing { leg, until };
                 self.flush(now);
             }
@@ -399,8 +416,10 @@ impl Session {
     fn leg_broke(&mut self, reason: DisconnectReason) {
         match self.state {
             State::Opening { .. } => self.transport_failed(reason.into_error()),
+            State::Open(_) => self.end(reason),
             State::Closing { .. } => self.end(DisconnectReason::Client),
-            _ => self.end(reason),
+            // It was given up before, by a packet in the same body.
+            State::Handshaking { .. } | State::Closed => {}
         }
     }
 

@@ -61,5 +61,5 @@ pub const NO_PACING: &str = "no-pacing";
 /// The server ended a WebSocket session over which much was sent.
 ///
 /// From 0.9.17 on a server counts what it reads from a WebSocket over the whole life of the connection, and disconnects
-/// the client when that exceeds its `destroy buffer size`; see the [crate](crate)'s documentation.
+/// the client when that exceeds its `destroy buffer size`; see the [documentation of the crate](crate).
 pub const INPUT_BUDGET: &str = "input-budget";

@@ -77,9 +77,10 @@ impl<P: Session> Client<P> {
     pub(crate) fn open(&self) -> Result<()> {
         let core = &self.owner.core;
         let is_root = self.space.id == ROOT_ID;
+        let since = Instant::now();
         core.connect(&core.space(ROOT), is_root)?;
         if !is_root {
-            core.join(&self.space, None, core.options.connect_timeout)?;
+            core.join(&self.space, None, since, core.options.connect_timeout)?;
         }
         Ok(())
     }
@@ -263,7 +264,7 @@ impl<P: Session> Client<P> {
         }
         let query = (!encoded.is_empty()).then_some(encoded);
         let after = plan.timeout.map_or(core.options.connect_timeout, countable);
-        core.join(&client.space, query, after)?;
+        core.join(&client.space, query, Instant::now(), after)?;
         Ok(client)
     }
 
@@ -344,7 +345,7 @@ impl<P: Session> Client<P> {
         self.owner.core.look(|link| link.manager.transport())
     }
 
-    /// The time of the last heartbeat from ping to pong; `None` before the first.
+    /// The time of the last heartbeat from ping to pong; `None` before the first, and on 0.9, where the server beats.
     #[must_use]
     pub fn latency(&self) -> Option<Duration> {
         self.owner.core.look(|link| link.manager.latency())

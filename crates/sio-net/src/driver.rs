@@ -145,12 +145,18 @@ impl<P: Session> Core<P> {
         self.wait_for_join(&outcome, self.options.connect_timeout, Deadline::Connect)
     }
 
-    /// Joins a namespace; returns when it is usable.
-    pub(crate) fn join(&self, space: &Space, query: Option<String>, after: Duration) -> Result<()> {
+    /// Joins a namespace; returns when it is usable, `after` the moment `since` at the latest.
+    pub(crate) fn join(
+        &self,
+        space: &Space,
+        query: Option<String>,
+        since: Instant,
+        after: Duration,
+    ) -> Result<()> {
         let outcome = Slot::new();
         space.add_joiner(&outcome);
         let query = query.map(Into::into);
-        self.process(|link, now| link.manager.join(space.id, query, after, now))?;
+        self.process(|link, now| link.manager.join(space.id, query, since, after, now))?;
         self.wait_for_join(&outcome, after, Deadline::Join)
     }
 

@@ -16,7 +16,6 @@
 //! # }
 //! ```
 
-mod decimal;
 pub mod engine;
 pub mod error;
 mod options;

@@ -86,12 +86,17 @@ pub struct Session {
 
 #[derive(Debug)]
 enum State {
-    PollingHandshake { get: RequestId },
+    /// The GET is `None` from its answer on.
+    PollingHandshake {
+        get: Option<RequestId>,
+    },
     WebSocketHandshake,
     Polling(Polling),
     WebSocket,
     ClosingPolling(ClosingPolling),
-    ClosingWebSocket { until: Instant },
+    ClosingWebSocket {
+        until: Instant,
+    },
     Closed,
 }
 
@@ -141,7 +146,7 @@ impl sio_core::session::Session for Session {
             }
             _ => {
                 let get = session.get();
-                session.state = State::PollingHandshake { get };
+                session.state = State::PollingHandshake { get: Some(get) };
             }
         }
         session
@@ -521,7 +526,7 @@ impl Session {
     /// Ends the session, and whatever is open on the network with it.
     fn end(&mut self, reason: DisconnectReason) {
         match mem::replace(&mut self.state, State::Closed) {
-            State::PollingHandshake { get } => self.out.io(Io::CancelRequest(get)),
+            State::PollingHandshake { get } => self.out.cancel([get]),
             State::Polling(polling) => {
                 let websocket = polling.upgrade != Upgrade::None;
                 self.out.cancel([polling.get, polling.post]);

@@ -9,17 +9,17 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// A session that records its commands and says what a test tells it to.
 #[derive(Debug)]
-struct Scripted {
+struct Scripted<const REJOINS: bool = true> {
     commands: Vec<String>,
     out: VecDeque<Output>,
 }
 
-impl Session for Scripted {
+impl<const R: bool> Session for Scripted<R> {
     type Options = ();
     const FIRST_ACK_ID: AckId = 0;
     const TRANSPORTS: &'static [Transport] = &[Transport::WebSocket];
     const UPGRADES: bool = true;
-    const REJOINS: bool = true;
+    const REJOINS: bool = R;
     const WEBSOCKET: WebSocketRules = WebSocketRules::RFC_6455;
 
     fn start(_: SessionConfig<()>, _: Instant, _: Instant) -> Self {
@@ -186,7 +186,9 @@ impl Scenario {
 
     fn join(&mut self, name: &str) -> NamespaceId {
         let id = self.manager.namespace(name);
-        self.manager.join(id, None, SECOND, self.now).unwrap();
+        self.manager
+            .join(id, None, self.now, SECOND, self.now)
+            .unwrap();
         id
     }
 }
@@ -570,4 +572,53 @@ fn an_answer_to_a_question_of_an_earlier_connection_is_not_sent() {
         .reply(&question(epoch - 1), answer(), scenario.now);
     assert!(matches!(stale, Err(Error::Disconnected(_))));
     assert!(scenario.commands().is_empty());
+}
+
+#[test]
+fn what_was_left_is_not_joined_again_where_the_server_would_run_its_handlers_twice() {
+    let now = Instant::now();
+    let mut manager = Manager::<Scripted<false>, ()>::new(Settings {
+        connect_timeout: SECOND,
+        queue_limit: 10,
+        keep_open: false,
+    });
+    let told = |manager: &mut Manager<Scripted<false>, ()>, events: &[SessionEvent]| {
+        let Link::Active(session) = &mut manager.link else {
+            panic!("no session");
+        };
+        let events = events.iter().cloned().map(Output::Event);
+        session.out.extend(events);
+        while manager.poll_effect(now).is_some() {}
+    };
+    let opened = SessionEvent::Opened {
+        sid: "S".into(),
+        transport: Transport::WebSocket,
+    };
+    let joined = |namespace: &'static str| SessionEvent::Joined {
+        namespace: namespace.into(),
+    };
+    manager.open(true, now);
+    manager.prepared(Ok(config()), now);
+    told(&mut manager, &[opened, joined("/")]);
+
+    let [left, refused, silent] = ["/left", "/refused", "/silent"].map(|name| {
+        let id = manager.namespace(name);
+        manager.join(id, None, now, SECOND, now).unwrap();
+        id
+    });
+    let refusal = SessionEvent::Refused {
+        namespace: "/refused".into(),
+        reason: Value::Null,
+    };
+    told(&mut manager, &[joined("/left"), refusal]);
+    manager.leave(left, now);
+    manager.handle_timeout(now + SECOND);
+    for id in [left, silent] {
+        let error = manager.join(id, None, now, SECOND, now).unwrap_err();
+        assert!(
+            matches!(error, Error::Usage(UsageError::Unsupported { .. })),
+            "{error:?}"
+        );
+    }
+    manager.join(refused, None, now, SECOND, now).unwrap();
 }

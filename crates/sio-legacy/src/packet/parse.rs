@@ -10,12 +10,12 @@
 //! ```
 
 use bytestring::ByteString;
+use nom::Parser;
 use nom::bytes::complete::take_till;
 use nom::character::complete::{anychar, char, digit0, digit1};
 use nom::combinator::{opt, rest};
-use nom::error::{ErrorKind, ParseError};
 use nom::sequence::{preceded, terminated};
-use nom::{Err, IResult, Parser};
+use sio_core::codec::grammar::{self, Fault, fail};
 
 use super::{AckData, AckMode, Packet, PacketType};
 use crate::error::PacketError;
@@ -49,7 +49,7 @@ struct Parts<'a> {
     data: Option<&'a str>,
 }
 
-type Parsed<'a, T> = IResult<&'a str, T, Fault<'a>>;
+type Parsed<'a, T> = grammar::Parsed<'a, T, Expected>;
 
 /// `packet = type ":" [ id ] [ "+" ] ":" endpoint [ ":" data ]`
 fn packet(input: &str) -> Parsed<'_, Parts<'_>> {
@@ -78,7 +78,7 @@ fn packet_type(input: &str) -> Parsed<'_, PacketType> {
 }
 
 fn colon(input: &str) -> Parsed<'_, char> {
-    match char::<_, Fault<'_>>(':').parse(input) {
+    match char::<_, Fault<'_, Expected>>(':').parse(input) {
         Ok(parsed) => Ok(parsed),
         Err(_) => fail(input, Expected::Colon),
     }
@@ -94,7 +94,7 @@ fn id(input: &str) -> Parsed<'_, (Option<&str>, AckMode)> {
         (Some(_), None) => AckMode::Plain,
         (Some(_), Some(_)) => AckMode::Data,
     };
-    match char::<_, Fault<'_>>(':').parse(rest) {
+    match char::<_, Fault<'_, Expected>>(':').parse(rest) {
         Ok((rest, _)) => Ok((rest, (id, ack))),
         Err(_) if rest.is_empty() || plus.is_some() => fail(rest, Expected::Colon),
         Err(_) => fail(rest, Expected::Digit),
@@ -106,43 +106,17 @@ fn ack_id(input: &str) -> Parsed<'_, &str> {
     terminated(digit1, opt(char('+'))).parse(input)
 }
 
-/// Where and why parsing stopped.
-struct Fault<'a> {
-    rest: &'a str,
-    expected: Expected,
-}
-
+#[derive(Debug, Default)]
 enum Expected {
+    /// The only parser of nom's own whose failure is told is the one that reads the type of empty text.
+    #[default]
     Type,
     Colon,
     Digit,
 }
 
-impl<'a> ParseError<&'a str> for Fault<'a> {
-    /// The only parser of nom's own whose failure is told is the one that reads the type of empty text.
-    fn from_error_kind(rest: &'a str, _: ErrorKind) -> Self {
-        Self {
-            rest,
-            expected: Expected::Type,
-        }
-    }
-
-    fn append(_: &'a str, _: ErrorKind, other: Self) -> Self {
-        other
-    }
-}
-
-/// An error that no other rule can mend.
-fn fail<T>(rest: &str, expected: Expected) -> Parsed<'_, T> {
-    Err(Err::Failure(Fault { rest, expected }))
-}
-
-fn describe(error: Err<Fault<'_>>, text: &str) -> PacketError {
-    let fault = match error {
-        Err::Error(fault) | Err::Failure(fault) => fault,
-        // Only nom's streaming parsers ask for more.
-        Err::Incomplete(_) => return PacketError::Empty,
-    };
+fn describe(error: nom::Err<Fault<'_, Expected>>, text: &str) -> PacketError {
+    let fault = grammar::fault(error);
     let offset = text.len() - fault.rest.len();
     match (fault.expected, fault.rest.chars().next()) {
         (Expected::Type, None) => PacketError::Empty,
@@ -276,7 +250,7 @@ mod tests {
 
     #[test]
     fn acks_begin_with_an_id() {
-        let read = |data: &'static str| super::ack_data(&data.into());
+        let read = |data: &'static str| ack_data(&data.into());
         let ack = |id: &'static str, args: Option<&'static str>| {
             Ok(AckData {
                 id: id.into(),

@@ -8,6 +8,7 @@
 //! posted body in pieces.
 
 use bytestring::ByteString;
+use sio_core::codec::Decimal;
 
 use super::{AckMode, Packet, PacketType};
 
@@ -132,7 +133,7 @@ impl<'a> Head<'a> {
         text.push(self.packet_type.digit());
         text.push(':');
         match self.id {
-            Some(Id::Number(number)) => push_number(&mut text, number),
+            Some(Id::Number(number)) => Decimal::new(number).push_to(&mut text),
             Some(Id::Text(digits)) => text.push_str(digits),
             None => {}
         }
@@ -155,7 +156,7 @@ impl<'a> Head<'a> {
     /// Exactly the bytes that `write` pushes.
     fn size(&self, data: &[&str]) -> usize {
         let id = match self.id {
-            Some(Id::Number(number)) => digits(number),
+            Some(Id::Number(number)) => Decimal::new(number).len(),
             Some(Id::Text(digits)) => digits.len(),
             None => 0,
         };
@@ -163,19 +164,6 @@ impl<'a> Head<'a> {
         let third_colon = usize::from(!data.is_empty());
         3 + id + usize::from(self.has_plus()) + self.endpoint.len() + third_colon + data_size
     }
-}
-
-/// How many decimal digits a number has.
-pub(crate) fn digits(number: u64) -> usize {
-    number
-        .checked_ilog10()
-        .map_or(1, |power| power as usize + 1)
-}
-
-pub(crate) fn push_number(text: &mut String, number: u64) {
-    use std::fmt::Write as _;
-    // Writing to a string cannot fail.
-    let _ = write!(text, "{number}");
 }
 
 /// The same JSON without the character `+`.
@@ -279,9 +267,6 @@ mod tests {
 
     #[test]
     fn no_byte_is_reserved_in_vain() {
-        for id in [0, 9, 10, 99, 100, u64::MAX] {
-            assert_eq!(digits(id), id.to_string().len());
-        }
         let head = Head::asking(PacketType::Event, Some(10), AckMode::Data, "/chat");
         for data in [&[][..], &["a", "bc"]] {
             assert_eq!(head.size(data), head.write(data).len());

@@ -8,17 +8,14 @@ use crate::error::HandshakeError;
 const IS_NEWER: &str = "this is a server of Socket.IO 1.x or later: use the crate sio-v1";
 const NO_VERSION: &str =
     "this is a 0.9 server, but its path for sessions is another: is the path option right?";
+const WRONG_VERSION: &str = "this is a 0.9 server, which takes a part of the path for the version: is the path option right?";
 const NEEDS_ORIGIN: &str =
     "the server's origins setting wants another Origin header: set it with `header`";
 const UNAUTHORIZED: &str = "the server's authorization function said no";
 
 /// The error for an answer that is not a 200.
 pub(super) fn refusal(what: &'static str, response: &Response) -> Error {
-    let error = response.to_error(what);
-    match hint(response) {
-        Some(hint) => error.with_hint(hint).into(),
-        None => error.into(),
-    }
+    response.to_error(what).explained(hint(response)).into()
 }
 
 fn hint(response: &Response) -> Option<&'static str> {
@@ -26,6 +23,7 @@ fn hint(response: &Response) -> Option<&'static str> {
     Some(match response.status {
         403 if body.starts_with(b"handshake bad origin") => NEEDS_ORIGIN,
         401 | 403 if body.starts_with(b"handshake unauthorized") => UNAUTHORIZED,
+        500 if body.starts_with(b"Protocol version not supported") => WRONG_VERSION,
         404 => "nothing of Socket.IO is at this path: is the path option right?",
         // Engine.IO 3 and 4 name what they miss: `{"code":0,"message":"Transport unknown"}`.
         400 if body.starts_with(b"{\"code\":") => IS_NEWER,

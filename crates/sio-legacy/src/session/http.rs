@@ -22,7 +22,8 @@ use crate::jsonp;
 use crate::payload::{self, PayloadLimits};
 use crate::tolerance;
 
-/// How large the body of several packets may be: with its head it fits into one segment of a usual network.
+/// How large the body of several packets may be: written at once, behind the head, it fits into one segment of a usual
+/// network.
 const FRAMED_BODY: usize = 1024;
 
 /// What a frame adds to its packet at most: two marks and a length.
@@ -31,8 +32,9 @@ const FRAME: usize = 2 * payload::MARK.len_utf8() + payload::MAX_LENGTH_DIGITS;
 /// How much goes into one POST of jsonp-polling, which is percent-encoded and so cannot be damaged.
 const JSONP_BODY: usize = 64 << 10;
 
-/// A poll that brings nothing must have lasted this long, or the next one waits.
-const QUICK: Duration = Duration::from_secs(1);
+/// A poll that brings nothing must have lasted this long, or the next one waits. A server's own rhythm is slower: it answers
+/// an idle poll after its polling duration.
+const QUICK: Duration = Duration::from_millis(100);
 
 /// How long the next poll waits after the first quick answer that brought nothing; it doubles.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -83,6 +85,11 @@ impl Http {
     pub(super) fn deadline(&self) -> Option<Instant> {
         let [get, post] = [self.get, self.post].map(|sent| sent.and_then(|sent| sent.deadline));
         [get, post, self.poll_at].into_iter().flatten().min()
+    }
+
+    /// A poll that waits is not made any more.
+    pub(super) fn stop_polling(&mut self) {
+        self.poll_at = None;
     }
 
     fn is_late(&self, now: Instant) -> bool {
@@ -139,7 +146,7 @@ impl Session {
 
     pub(super) fn request_failed(&mut self, id: RequestId, error: Error) {
         if matches!(self.state, State::Handshaking { get } if get == id) {
-            self.end(error.into());
+            self.give_up(error);
         } else if self.answered(id).is_some() {
             self.leg_broke(error.into());
         }
@@ -171,10 +178,13 @@ impl Session {
             self.leg_broke(explain::refusal("a poll", response).into());
         } else if self.transport() == Some(Transport::HtmlFile) {
             self.stream_ended();
+        } else if let Some(error) = response.page_error("a poll") {
+            // Packets never look like this; one of them alone would only be dropped as malformed.
+            self.break_protocol(error.into());
         } else {
             match self.read_poll(response) {
                 Ok(payload) => {
-                    let fruitful = self.payload(payload, response, now);
+                    let fruitful = self.payload(payload, now);
                     self.poll_again(fruitful, now.saturating_duration_since(get.at), now);
                 }
                 Err(error) => self.break_protocol(error),
@@ -191,12 +201,12 @@ impl Session {
         if self.transport() != Some(Transport::JsonpPolling) || body.is_empty() {
             return Ok(body);
         }
-        let call = jsonp::unwrap(body).map_err(|error| broken_poll(response, error))?;
+        let call = jsonp::unwrap(body).map_err(broken_poll)?;
         Ok(call.payload)
     }
 
     /// Handles all packets of a payload; returns whether any of them was of use.
-    fn payload(&mut self, payload: ByteString, response: &Response, now: Instant) -> bool {
+    fn payload(&mut self, payload: ByteString, now: Instant) -> bool {
         if payload.is_empty() {
             self.out.tolerate(tolerance::EMPTY_POLL, "a poll");
             return false;
@@ -206,7 +216,7 @@ impl Session {
             match packet {
                 Ok(packet) => fruitful |= self.packet(packet, now),
                 Err(error) => {
-                    self.break_protocol(broken_poll(response, error));
+                    self.break_protocol(broken_poll(error));
                     break;
                 }
             }
@@ -355,26 +365,20 @@ impl super::Outgoing {
     /// The payload of the next post: at least one packet, and more as long as the whole stays within `limit`.
     fn gather(&mut self, limit: usize) -> String {
         let mut size = 0;
-        let fits = |packet: &&ByteString| {
-            size += packet.len() + FRAME;
+        let fits = |waiting: &&super::Waiting| {
+            size += waiting.packet.len() + FRAME;
             size <= limit
         };
         let count = self.packets.iter().take_while(fits).count().max(1);
-        let payload = payload::encode(self.packets.iter().take(count).map(|packet| &**packet));
-        for packet in self.packets.drain(..count) {
-            self.bytes -= packet.len();
+        let gathered = self.packets.iter().take(count);
+        let payload = payload::encode(gathered.map(|waiting| &*waiting.packet));
+        for _ in 0..count {
+            self.pop();
         }
         payload
     }
 }
 
-/// What is wrong with the body of a poll.
-fn broken_poll(
-    response: &Response,
-    error: impl std::error::Error + Send + Sync + 'static,
-) -> Error {
-    match response.page_error("a poll") {
-        Some(page) => page.into(),
-        None => Error::protocol("the body of a poll is broken", error),
-    }
+fn broken_poll(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::protocol("the body of a poll is broken", error)
 }

@@ -15,37 +15,36 @@ use crate::packet::{
 };
 use crate::tolerance;
 
+/// How many answers that the server asked for may wait: as many as a payload has questions.
+const MAX_ANSWERS: usize = 100_000;
+
 /// The name under which programs get text and JSON messages.
 const MESSAGE: &str = "message";
 
 impl Session {
-    /// Handles one packet; returns whether it was of use, which a noop is not.
+    /// Handles one packet; returns whether it was of use: a noop is not, nor is what had to be dropped.
     pub(super) fn packet(&mut self, text: ByteString, now: Instant) -> bool {
-        if matches!(self.state, State::Closed) {
-            return false;
+        if self.state.leg().is_none() {
+            return false; // a packet before it ended the session, or gave the transport up
         }
-        let packet = match Packet::parse(text.clone()) {
-            Ok(packet) => packet,
-            Err(_) => {
-                self.out.tolerate(tolerance::MALFORMED_PACKET, &text);
-                return false;
-            }
+        let Ok(packet) = Packet::parse(text.clone()) else {
+            self.out.tolerate(tolerance::MALFORMED_PACKET, &text);
+            return false;
         };
         if packet.packet_type != PacketType::Ack {
             self.heard_something_else();
         }
         match packet.packet_type {
-            PacketType::Noop => return false,
+            PacketType::Noop => false,
             PacketType::Connect => self.connected(&packet, now),
             PacketType::Disconnect => self.disconnected(&packet),
             PacketType::Heartbeat => self.beat(now),
             PacketType::Error => self.refused(&packet),
             PacketType::Ack => self.acknowledged(&packet, &text, now),
             PacketType::Message | PacketType::Json | PacketType::Event => {
-                self.delivered(&packet, &text, now);
+                self.delivered(&packet, &text, now)
             }
         }
-        true
     }
 
     fn heard_something_else(&mut self) {
@@ -54,30 +53,29 @@ impl Session {
         }
     }
 
-    fn connected(&mut self, packet: &Packet, now: Instant) {
-        if packet.endpoint.is_empty() {
-            if matches!(self.state, State::Opening { .. }) {
+    fn connected(&mut self, packet: &Packet, now: Instant) -> bool {
+        let is_opening = matches!(self.state, State::Opening { .. });
+        let odd = match &*packet.endpoint {
+            "" if is_opening => {
                 self.opened(now);
-            } else {
-                self.out.tolerate(tolerance::SECOND_CONNECT, "1::");
+                return true;
             }
-            return;
-        }
-        match self.namespaces.grant(&packet.endpoint) {
-            Grant::Joined => {
-                let namespace = packet.endpoint.clone();
-                self.out.tell(SessionEvent::Joined { namespace });
-            }
-            Grant::Again => self
-                .out
-                .tolerate(tolerance::SECOND_CONNECT, &packet.endpoint),
-            Grant::Unasked => self
-                .out
-                .tolerate(tolerance::UNASKED_GRANT, &packet.endpoint),
-        }
+            "" => tolerance::SECOND_CONNECT,
+            endpoint => match self.namespaces.grant(endpoint) {
+                Grant::Joined => {
+                    let namespace = packet.endpoint.clone();
+                    self.out.tell(SessionEvent::Joined { namespace });
+                    return true;
+                }
+                Grant::Again => tolerance::SECOND_CONNECT,
+                Grant::Unasked => tolerance::UNASKED_GRANT,
+            },
+        };
+        self.out.tolerate(odd, &packet.endpoint);
+        false
     }
 
-    fn disconnected(&mut self, packet: &Packet) {
+    fn disconnected(&mut self, packet: &Packet) -> bool {
         if packet.endpoint.is_empty() {
             self.ended_by_server();
         } else if self.namespaces.leave(&packet.endpoint) {
@@ -85,7 +83,9 @@ impl Session {
             self.out.tell(SessionEvent::Left { namespace });
         } else {
             self.out.tolerate(tolerance::NOT_JOINED, &packet.endpoint);
+            return false;
         }
+        true
     }
 
     fn ended_by_server(&mut self) {
@@ -105,22 +105,19 @@ impl Session {
     }
 
     /// The server beats first, and wants the same in answer. This does not wait behind what else is sent.
-    fn beat(&mut self, now: Instant) {
-        let answer = write::heartbeat();
+    fn beat(&mut self, now: Instant) -> bool {
         match &mut self.state {
-            State::Open(Leg::WebSocket(websocket)) => {
-                websocket.send_now(answer, &mut self.out, now);
-            }
-            _ => self.send(answer, now),
+            State::Open(Leg::WebSocket(websocket)) => websocket.beat(&mut self.out, now),
+            _ => self.answer(write::heartbeat(), now),
         }
+        true
     }
 
-    fn refused(&mut self, packet: &Packet) {
+    fn refused(&mut self, packet: &Packet) -> bool {
         let data = packet.data.clone().unwrap_or_default();
         let error = error_data(&data);
         if packet.endpoint.is_empty() {
-            self.refused_as_a_whole(&error);
-            return;
+            return self.refused_as_a_whole(&error);
         }
         let namespace = packet.endpoint.clone();
         let reason = reason(&error);
@@ -130,9 +127,10 @@ impl Session {
             self.namespaces.leave(&namespace);
             SessionEvent::Refused { namespace, reason }
         });
+        true
     }
 
-    fn refused_as_a_whole(&mut self, error: &ErrorData) {
+    fn refused_as_a_whole(&mut self, error: &ErrorData) -> bool {
         let forgotten = error.code() == Some(ErrorReason::ClientNotHandshaken) || error.reconnect();
         match self.state {
             State::Closing { .. } => self.end(DisconnectReason::Client),
@@ -145,25 +143,29 @@ impl Session {
                 namespace: sio_core::manager::ROOT.into(),
                 reason: reason(error),
             }),
-            _ => self.out.tolerate(tolerance::STRAY_ERROR, &error.reason),
+            _ => {
+                self.out.tolerate(tolerance::STRAY_ERROR, &error.reason);
+                return false;
+            }
         }
+        true
     }
 
-    fn acknowledged(&mut self, packet: &Packet, text: &str, now: Instant) {
+    fn acknowledged(&mut self, packet: &Packet, text: &str, now: Instant) -> bool {
         let data = packet.data.clone().unwrap_or_default();
         let ack = ack_data(&data).ok();
         let id = ack.as_ref().and_then(|ack| ack.id.parse::<AckId>().ok());
         let (Some(ack), Some(id)) = (ack, id) else {
             self.out.tolerate(tolerance::MALFORMED_ACK, text);
-            return;
+            return false;
         };
         if packet.endpoint.is_empty()
             && let Some(Leg::WebSocket(websocket)) = self.state.leg_mut()
-            && websocket.paced_by(id)
+            && websocket.paced_by(id, now)
         {
             // There is room for what waits.
             self.flush(now);
-            return;
+            return true;
         }
         self.heard_something_else();
         let args = match ack.args {
@@ -178,18 +180,19 @@ impl Session {
             id,
             args,
         });
+        true
     }
 
     /// A message, JSON or an event: acknowledged if that is all the server wants, and handed on.
-    fn delivered(&mut self, packet: &Packet, text: &str, now: Instant) {
+    fn delivered(&mut self, packet: &Packet, text: &str, now: Instant) -> bool {
         let namespace = namespace(&packet.endpoint);
         if !self.namespaces.is_known(&namespace) {
             self.out.tolerate(tolerance::NOT_JOINED, &namespace);
-            return;
+            return false;
         }
         let id = match (packet.ack, &packet.id) {
             (AckMode::Plain, Some(id)) => {
-                self.send(write::ack(&packet.endpoint, id, ""), now);
+                self.answer(write::ack(&packet.endpoint, id, ""), now);
                 None
             }
             (AckMode::Data, Some(id)) => {
@@ -201,6 +204,9 @@ impl Session {
             }
             _ => None,
         };
+        if self.state.leg().is_none() {
+            return false; // the answer was one too many
+        }
         let data = packet.data.clone().unwrap_or_default();
         let (name, args, odd) = match packet.packet_type {
             PacketType::Message => (MESSAGE.into(), text_args(&data), ""),
@@ -213,14 +219,27 @@ impl Session {
                 Err(_) => (ByteString::new(), None, tolerance::MALFORMED_EVENT),
             },
         };
-        match args {
-            Some(args) => self.out.tell(SessionEvent::Event {
-                namespace,
-                name,
-                args,
-                id,
-            }),
-            None => self.out.tolerate(odd, text),
+        let Some(args) = args else {
+            self.out.tolerate(odd, text);
+            return false;
+        };
+        self.out.tell(SessionEvent::Event {
+            namespace,
+            name,
+            args,
+            id,
+        });
+        true
+    }
+
+    /// Sends what the server asked for without the program's doing. One that asks and does not take the answers shall not
+    /// fill the memory with them.
+    fn answer(&mut self, packet: ByteString, now: Instant) {
+        if self.outgoing.answers < MAX_ANSWERS {
+            self.put(packet, true, now);
+        } else {
+            let error = SessionError::AnswersNotTaken(MAX_ANSWERS);
+            self.break_protocol(Error::protocol("the server broke the protocol", error));
         }
     }
 }

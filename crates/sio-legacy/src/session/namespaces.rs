@@ -6,9 +6,11 @@
 use bytestring::ByteString;
 use sio_core::manager::ROOT;
 
-/// The namespaces of one session besides the root.
+/// The namespaces of one session.
 #[derive(Debug, Default)]
 pub(super) struct Namespaces {
+    /// The program has left the root. The server knows nothing of it: telling would end the session.
+    left_root: bool,
     asked: Vec<ByteString>,
     joined: Vec<ByteString>,
 }
@@ -44,16 +46,20 @@ impl Namespaces {
         Grant::Joined
     }
 
-    /// The client has left it, or the server has refused it or taken it back. Returns whether it was joined.
+    /// The client has left it, or the server has refused it or taken it back. Returns whether it was known.
     pub(super) fn leave(&mut self, namespace: &str) -> bool {
-        let before = self.joined.len();
+        let known = self.is_known(namespace);
+        self.left_root |= namespace == ROOT;
         self.asked.retain(|name| name != namespace);
         self.joined.retain(|name| name != namespace);
-        self.joined.len() < before
+        known
     }
 
     pub(super) fn is_joined(&self, namespace: &str) -> bool {
-        namespace == ROOT || self.joined.iter().any(|name| name == namespace)
+        match namespace {
+            ROOT => !self.left_root,
+            namespace => self.joined.iter().any(|name| name == namespace),
+        }
     }
 
     /// Whether packets for it are expected.

@@ -59,8 +59,6 @@ impl Session {
     }
 
     pub(super) fn hand_shaken(&mut self, response: &Response, now: Instant) {
-        // The answer has come: there is nothing to cancel.
-        self.state = State::Closed;
         match self.read_handshake(response) {
             Ok(handshake) => {
                 self.targets.set_sid(&handshake.sid);
@@ -68,8 +66,14 @@ impl Session {
                 self.choice.sid = handshake.sid;
                 self.open_transport(now);
             }
-            Err(error) => self.out.tell(SessionEvent::Closed(error.into())),
+            Err(error) => self.give_up(error),
         }
+    }
+
+    /// Nothing is left to try, and nothing is out.
+    pub(super) fn give_up(&mut self, error: Error) {
+        self.state = State::Closed;
+        self.out.tell(SessionEvent::Closed(error.into()));
     }
 
     fn read_handshake(&mut self, response: &Response) -> Result<Handshake, Error> {
@@ -149,7 +153,7 @@ impl Session {
         self.choice.forgotten = false;
         if self.choice.left.is_empty() {
             let error = self.all_failed(error);
-            self.out.tell(SessionEvent::Closed(error.into()));
+            self.give_up(error);
         } else {
             self.out
                 .tell(SessionEvent::TransportFailed { transport, error });

@@ -2,8 +2,8 @@
 //!
 //! On the streams (WebSocket and htmlfile) the server beats first, at an interval it does not announce; what it announces
 //! may even be shorter than that (0.9.0 says 15 s and beats every 20). So the deadline is the longer of its two timeouts,
-//! counted from the last byte, and there is none where heartbeats are off. On the polling transports there are no
-//! heartbeats: there each request has a deadline.
+//! counted from the last message (on htmlfile from the last byte), and there is none where heartbeats are off. On the
+//! polling transports there are no heartbeats: there each request has a deadline.
 
 use std::time::{Duration, Instant};
 
@@ -34,9 +34,12 @@ impl Silence {
 
     /// The server's timeouts are known.
     pub(super) fn announced(&mut self, handshake: &Handshake) {
+        // What came on a transport that was given up says nothing about the next.
+        self.deadline = None;
         let close = handshake.close_timeout.unwrap_or_default();
         self.stream = handshake.heartbeat_timeout.map(|beat| beat.max(close));
-        self.request = self.options.poll_timeout.unwrap_or(POLL.max(close));
+        let poll = POLL.max(close);
+        self.request = self.options.poll_timeout.unwrap_or(poll);
     }
 
     /// Something came on a stream, or it opened.

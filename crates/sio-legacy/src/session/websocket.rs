@@ -13,24 +13,27 @@ use crate::packet::write;
 use crate::payload::{self, PayloadLimits};
 use crate::tolerance;
 
-/// From how many bytes on a disconnect may be the server's input budget: it is never exceeded by less than a hundredth of
-/// the default of 100 MB.
-const BUDGET_SUSPECT: u64 = 1_000_000;
+/// The input budget of a server that was not told otherwise: its `destroy buffer size`.
+const BUDGET: u64 = 100_000_000;
+
+/// How many heartbeats are answered while the server reads nothing: it sends one in some 25 s.
+const MAX_BEATS: u32 = 16;
 
 /// What is sent on a WebSocket.
 #[derive(Debug)]
 pub(super) struct WebSocket {
     pacing: Pacing,
-    frames: u64,
     bytes: u64,
+    /// Heartbeats answered since the window was full.
+    beats: u32,
 }
 
 impl WebSocket {
     pub(super) fn new() -> Self {
         Self {
             pacing: Pacing::new(),
-            frames: 0,
             bytes: 0,
+            beats: 0,
         }
     }
 
@@ -45,21 +48,33 @@ impl WebSocket {
 
     /// Sends a packet before those that wait.
     pub(super) fn send_now(&mut self, packet: ByteString, out: &mut Outbox, now: Instant) {
-        self.put(packet, out);
-        if let Some(id) = self.pacing.sent(now) {
-            self.put(write::noop(Some(id)), out);
+        self.bytes += packet.len() as u64;
+        let noop = self.pacing.sent(packet.len(), now);
+        out.io(Io::SendText(packet));
+        if let Some(id) = noop {
+            out.io(Io::SendText(write::noop(Some(id))));
         }
     }
 
-    fn put(&mut self, packet: ByteString, out: &mut Outbox) {
-        self.frames += 1;
-        self.bytes += packet.len() as u64;
-        out.io(Io::SendText(packet));
+    /// Answers a heartbeat, which does not wait behind what else is sent. But a server that beats again and again without
+    /// reading the answers gets no more of them.
+    pub(super) fn beat(&mut self, out: &mut Outbox, now: Instant) {
+        if self.pacing.may_send() {
+            self.beats = 0;
+        }
+        self.beats += 1;
+        if self.beats <= MAX_BEATS {
+            self.send_now(write::heartbeat(), out, now);
+        }
     }
 
     /// An ack came; whether it was only asked for to pace what is sent.
-    pub(super) fn paced_by(&mut self, id: u64) -> bool {
-        self.pacing.answered(id)
+    pub(super) fn paced_by(&mut self, id: u64, now: Instant) -> bool {
+        let answered = self.pacing.answered(id, now);
+        if answered {
+            self.beats = 0; // it reads
+        }
+        answered
     }
 
     /// Anything else came.
@@ -69,8 +84,8 @@ impl WebSocket {
 
     /// The server disconnects: what was sent, if that may be why.
     pub(super) fn over_budget(&self) -> Option<String> {
-        (self.bytes >= BUDGET_SUSPECT)
-            .then(|| format!("{} bytes in {} frames were sent", self.bytes, self.frames))
+        let (bytes, spent) = (self.bytes, self.pacing.spent());
+        (spent >= BUDGET).then(|| format!("{bytes} bytes were sent, and counted as up to {spent}"))
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {

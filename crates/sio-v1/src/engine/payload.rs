@@ -20,32 +20,13 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use bytestring::ByteString;
+pub use sio_core::codec::{MAX_LENGTH_DIGITS, PayloadLimits};
 
 use super::packet::{Data, EnginePacket, Frame, PacketType};
-use crate::decimal::Decimal;
 use crate::error::EngineError;
 
 /// The content type of the binary framing, to be sent exactly like this: servers compare it letter by letter.
 pub const CONTENT_TYPE: &str = "application/octet-stream";
-
-/// The longest length that is read, leading zeros included (which no known server writes): up to 9 999 999 999, more
-/// than any body that fits into memory here. The JavaScript parsers give up after 310 digits.
-pub const MAX_LENGTH_DIGITS: usize = 10;
-
-/// How much a payload may hold. Its size in bytes is the business of whoever reads the HTTP body.
-#[non_exhaustive]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PayloadLimits {
-    /// The greatest number of packets in one payload. Default: 100 000, what a server would buffer at 4000 events per
-    /// second over the usual ping interval of 25 s.
-    pub packets: usize,
-}
-
-impl Default for PayloadLimits {
-    fn default() -> Self {
-        Self { packets: 100_000 }
-    }
-}
 
 /// How the text framing counts and encodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -377,7 +358,7 @@ mod tests {
 
     #[test]
     fn more_packets_than_the_limit_are_an_error() {
-        let limits = PayloadLimits { packets: 2 };
+        let limits = PayloadLimits::default().packets(2);
         let two: Vec<_> = decode(None, Bytes::from_static(b"1:61:6"), &limits).collect();
         assert_eq!(two, [Ok(EnginePacket::Noop), Ok(EnginePacket::Noop)]);
         let three: Vec<_> = decode(None, Bytes::from_static(b"1:61:61:6"), &limits).collect();

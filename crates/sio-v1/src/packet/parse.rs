@@ -14,12 +14,12 @@
 //! The comma behind a namespace is missing from 1.x and python servers where nothing follows.
 
 use bytestring::ByteString;
+use nom::Parser;
 use nom::bytes::complete::take_till;
 use nom::character::complete::{anychar, char, digit0, digit1};
 use nom::combinator::{opt, recognize};
-use nom::error::{ErrorKind, ParseError};
 use nom::sequence::{preceded, terminated};
-use nom::{Err, IResult, Parser};
+use sio_core::codec::grammar::{self, Fault, fail};
 
 use super::{Packet, PacketLimits, PacketType, ROOT};
 use crate::error::PacketError;
@@ -70,7 +70,7 @@ struct Namespace<'a> {
     query: Option<&'a str>,
 }
 
-type Parsed<'a, T> = IResult<&'a str, T, Fault<'a>>;
+type Parsed<'a, T> = grammar::Parsed<'a, T, Expected>;
 
 /// `packet = type [ count "-" ] [ namespace ] [ id ] [ json ]`, up to the JSON
 fn head(input: &str) -> Parsed<'_, Head<'_>> {
@@ -106,7 +106,7 @@ fn packet_type(input: &str) -> Parsed<'_, PacketType> {
 
 /// `attachments = count "-"`, `count = 1*DIGIT`; a count beyond 64 bits becomes the greatest one
 fn attachments(input: &str) -> Parsed<'_, u64> {
-    let count: IResult<_, _, Fault<'_>> = terminated(digit1, char('-')).parse(input);
+    let count: Parsed<'_, _> = terminated(digit1, char('-')).parse(input);
     match count {
         Ok((rest, digits)) => Ok((rest, digits.parse().unwrap_or(u64::MAX))),
         Err(_) => fail(input, Expected::AttachmentCount),
@@ -143,43 +143,19 @@ fn id(input: &str) -> Parsed<'_, Option<u64>> {
     }
 }
 
-/// Where and why parsing stopped.
-struct Fault<'a> {
-    rest: &'a str,
-    expected: Expected,
-}
-
+#[derive(Debug, Default)]
 enum Expected {
+    /// The only parser of nom's own that can fail outside an `opt` is the one that reads the type of empty text.
+    #[default]
     Type,
     AttachmentCount,
-    SmallerId { digits: usize },
+    SmallerId {
+        digits: usize,
+    },
 }
 
-impl<'a> ParseError<&'a str> for Fault<'a> {
-    /// The only parser of nom's own that can fail outside an `opt` is the one that reads the type of empty text.
-    fn from_error_kind(rest: &'a str, _: ErrorKind) -> Self {
-        Self {
-            rest,
-            expected: Expected::Type,
-        }
-    }
-
-    fn append(_: &'a str, _: ErrorKind, other: Self) -> Self {
-        other
-    }
-}
-
-/// An error that no other rule can mend.
-fn fail<T>(rest: &str, expected: Expected) -> Parsed<'_, T> {
-    Err(Err::Failure(Fault { rest, expected }))
-}
-
-fn describe(error: Err<Fault<'_>>, text: &str) -> PacketError {
-    let fault = match error {
-        Err::Error(fault) | Err::Failure(fault) => fault,
-        // Only nom's streaming parsers ask for more.
-        Err::Incomplete(_) => return PacketError::Empty,
-    };
+fn describe(error: nom::Err<Fault<'_, Expected>>, text: &str) -> PacketError {
+    let fault = grammar::fault(error);
     let offset = text.len() - fault.rest.len();
     match fault.expected {
         Expected::Type => match fault.rest.chars().next() {

@@ -7,9 +7,9 @@
 //! but every server reads both. Names must start with a slash and hold neither `,` nor `?`; a query must not hold `,`.
 
 use bytestring::ByteString;
+use sio_core::codec::Decimal;
 
 use super::{Packet, PacketType, ROOT};
-use crate::decimal::Decimal;
 
 /// The Engine.IO type of a message.
 const MESSAGE: char = '4';

@@ -11,11 +11,7 @@ const IS_LEGACY: &str = "this is a Socket.IO 0.9 server: use the crate sio-legac
 
 /// The error for an answer that is not a 200.
 pub(super) fn refusal(what: &'static str, response: &Response) -> Error {
-    let error = response.to_error(what);
-    match hint(response) {
-        Some(hint) => error.with_hint(hint).into(),
-        None => error.into(),
-    }
+    response.to_error(what).explained(hint(response)).into()
 }
 
 fn hint(response: &Response) -> Option<&'static str> {

@@ -18,7 +18,10 @@ use crate::tolerance;
 impl Session {
     pub(super) fn response(&mut self, id: RequestId, response: Response, now: Instant) {
         match &mut self.state {
-            State::PollingHandshake { get } if *get == id => self.handshake_response(response, now),
+            State::PollingHandshake { get } if *get == Some(id) => {
+                *get = None;
+                self.handshake_response(response, now);
+            }
             State::Polling(polling) if polling.get == Some(id) => {
                 polling.get = None;
                 self.poll_response(response, now);
@@ -42,7 +45,10 @@ impl Session {
 
     pub(super) fn request_failed(&mut self, id: RequestId, error: Error) {
         match &mut self.state {
-            State::PollingHandshake { get } if *get == id => self.end(error.into()),
+            State::PollingHandshake { get } if *get == Some(id) => {
+                *get = None;
+                self.end(error.into());
+            }
             State::Polling(polling) if polling.get == Some(id) => {
                 polling.get = None;
                 self.end(error.into());

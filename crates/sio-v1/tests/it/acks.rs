@@ -4,21 +4,14 @@ use std::collections::HashSet;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use sio_peer::client::{calling, closing};
+use sio_peer::peer::Answer;
+use sio_peer::wait::{PATIENCE, assert_says, background, error_of, next, takes};
+use sio_peer::websocket::WebSocketPeer;
 use sio_v1::{Ack, DisconnectReason, Error, UsageError, Value};
 
-use crate::scene::{Polling, Socketed, WebSocketPeer};
-use crate::wait::{Background, PATIENCE, assert_says, background, error_of, next, takes};
-use crate::wire::{Packet, text};
-
-/// A call on a thread of its own.
-fn call(
-    client: &sio_v1::Client,
-    event: &'static str,
-    limit: Duration,
-) -> Background<sio_v1::Result<String>> {
-    let client = client.clone();
-    background("a call", move || client.call(event, (), limit))
-}
+use crate::scene::{Polling, Socketed};
+use crate::wire::{Answers as _, Packet, Packets as _, text};
 
 /// Answers `42<id>["echo",…]` with the same values, until `count` were answered.
 fn echo(socket: &mut WebSocketPeer, count: usize) {
@@ -58,7 +51,7 @@ fn a_call_that_is_never_answered_times_out_at_its_limit() {
 #[test]
 fn the_longest_possible_limit_is_no_overflow() {
     let mut scene = Socketed::new();
-    let asking = call(&scene.client, "q", Duration::MAX);
+    let asking = calling(&scene.client, "q", Duration::MAX);
     scene.socket.expect("420[\"q\"]");
     scene.socket.text("430[\"a\"]");
     assert_eq!(asking.join().unwrap(), "a");
@@ -89,8 +82,7 @@ fn a_connection_with_the_longest_limits_is_no_overflow() {
     scene.socket.expect("40/n,");
     scene.socket.text("40/n");
     joining.join().unwrap();
-    let client = scene.client.clone();
-    let closing = background("closing", move || client.close());
+    let closing = closing(&scene.client);
     scene.socket.is_closed();
     closing.join().unwrap();
 }
@@ -112,7 +104,7 @@ fn a_late_ack_is_dropped_and_counted() {
 #[test]
 fn acks_that_are_doubled_or_were_never_asked_for_are_counted() {
     let mut scene = Socketed::new();
-    let asking = call(&scene.client, "q", PATIENCE);
+    let asking = calling(&scene.client, "q", PATIENCE);
     scene.socket.expect("420[\"q\"]");
     for ack in [
         "437[]",
@@ -132,9 +124,9 @@ fn acks_that_are_doubled_or_were_never_asked_for_are_counted() {
 #[test]
 fn acks_in_another_order_find_their_callers() {
     let mut scene = Socketed::new();
-    let first = call(&scene.client, "a", PATIENCE);
+    let first = calling(&scene.client, "a", PATIENCE);
     scene.socket.expect("420[\"a\"]");
-    let second = call(&scene.client, "b", PATIENCE);
+    let second = calling(&scene.client, "b", PATIENCE);
     scene.socket.expect("421[\"b\"]");
     scene.socket.text("431[\"for b\"]");
     assert_eq!(second.join().unwrap(), "for b");
@@ -146,7 +138,7 @@ fn acks_in_another_order_find_their_callers() {
 fn an_answer_of_another_type_is_an_error_of_that_caller_only() {
     let mut scene = Socketed::new();
     for ack in ["[7]", "[]", "[nope]", "[{\"a\":}]"] {
-        let asking = call(&scene.client, "q", PATIENCE);
+        let asking = calling(&scene.client, "q", PATIENCE);
         let Packet::Text(question) = scene.socket.packet() else {
             unreachable!()
         };
@@ -214,7 +206,7 @@ fn a_thousand_callbacks_on_polling_get_their_own_answers() {
         let packets = scene.post();
         asked += packets.len();
         let answers: Vec<Packet> = packets.iter().map(doubled).collect();
-        scene.deliver(&crate::peer::Answer::binary(&answers));
+        scene.deliver(&Answer::binary(&answers));
     }
     let seen: HashSet<u32> = (0..1000)
         .map(|_| {
@@ -240,7 +232,9 @@ fn doubled(question: &Packet) -> Packet {
 fn everybody_who_waits_is_told_when_the_connection_ends() {
     let mut scene = Socketed::new();
     let (sender, outcome) = mpsc::channel();
-    let calls: Vec<_> = (0..5).map(|_| call(&scene.client, "q", PATIENCE)).collect();
+    let calls: Vec<_> = (0..5)
+        .map(|_| calling(&scene.client, "q", PATIENCE))
+        .collect();
     let then = move |result: sio_v1::Result<String>| sender.send(result).unwrap();
     scene.client.emit_with_ack("q", (), PATIENCE, then).unwrap();
     for _ in 0..6 {

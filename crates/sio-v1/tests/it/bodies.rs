@@ -1,12 +1,12 @@
 //! The bodies of polls: broken, odd, in any framing, and in any pieces.
 
+use sio_peer::peer::Answer;
+use sio_peer::wait::assert_says;
 use sio_v1::Value;
 
-use crate::peer::Answer;
 use crate::polling::fatal;
 use crate::scene::Polling;
-use crate::wait::assert_says;
-use crate::wire::{binary, binary_body, text, text_body};
+use crate::wire::{Answers as _, binary, binary_body, text, text_body};
 
 #[test]
 fn a_broken_text_body_ends_the_session_and_says_where_it_is_broken() {

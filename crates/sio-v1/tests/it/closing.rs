@@ -2,33 +2,15 @@
 
 use std::time::Duration;
 
-use sio_v1::{Client, DisconnectReason, Error, NextError};
+use sio_peer::client::{
+    closing, closing_at_once, closing_within, is_closed_by_client, joining, polling_only,
+};
+use sio_peer::peer::Answer;
+use sio_peer::wait::{PATIENCE, assert_says, background, error_of, takes};
+use sio_v1::{DisconnectReason, Error, NextError};
 
-use crate::peer::Answer;
-use crate::scene::{Polling, Socketed, polling_only};
-use crate::wait::{Background, PATIENCE, assert_says, background, error_of, takes};
-use crate::wire::{plain_open, text};
-
-/// Closes on a thread of its own, within these bounds.
-fn closing(client: &Client, least: Duration, most: Duration) -> Background<()> {
-    let client = client.clone();
-    background("closing", move || {
-        takes(least, most, || client.close().unwrap());
-    })
-}
-
-/// Closes at once.
-fn closing_at_once(client: &Client) -> Background<()> {
-    closing(client, Duration::ZERO, Duration::from_millis(700))
-}
-
-fn is_closed_by_client(result: sio_v1::Result<()>) {
-    let error = error_of("an emit", result);
-    assert!(
-        matches!(error, Error::Disconnected(DisconnectReason::Client)),
-        "{error:?}"
-    );
-}
+use crate::scene::{Polling, Socketed};
+use crate::wire::{Posts as _, plain_open, text};
 
 #[test]
 fn closing_on_polling_says_goodbye_and_ends_the_poll_at_once() {
@@ -61,8 +43,7 @@ fn closing_on_websocket_says_goodbye_and_closes_with_code_1000() {
 fn every_joined_namespace_is_left() {
     let mut scene = Polling::new();
     for name in ["/a", "/b"] {
-        let client = scene.client.clone();
-        let joining = background("joining", move || client.namespace(name).join());
+        let joining = joining(&scene.client, name);
         scene.post();
         scene.text(&format!("40{name}"));
         joining.join().unwrap();
@@ -107,11 +88,11 @@ fn what_was_emitted_before_is_sent_first() {
 fn a_peer_that_is_dead_delays_closing_by_its_limit_and_no_longer() {
     let limit = Duration::from_millis(300);
     let scene = Socketed::with(&plain_open(), |builder| builder.close_timeout(limit));
-    closing(&scene.client, limit, 3 * limit).join();
+    closing_within(&scene.client, limit, 3 * limit).join();
     assert!(matches!(scene.told.reason(), DisconnectReason::Client));
 
     let mut scene = Polling::with(&plain_open(), |b| polling_only(b).close_timeout(limit));
-    let closing = closing(&scene.client, limit, 3 * limit);
+    let closing = closing_within(&scene.client, limit, 3 * limit);
     let unanswered = scene.peer.post();
     closing.join();
     unanswered.expect_drop();
@@ -129,7 +110,7 @@ fn closing_with_a_full_buffer_and_a_peer_that_never_reads_is_bounded() {
     });
     let filler = "x".repeat(100_000);
     while scene.client.emit("fill", &filler).is_ok() {}
-    closing(&scene.client, Duration::ZERO, 3 * limit).join();
+    closing_within(&scene.client, Duration::ZERO, 3 * limit).join();
 }
 
 #[test]
@@ -209,8 +190,7 @@ fn a_call_that_is_about_to_wait_is_told_at_once_too() {
             scene.socket.expect(&format!("42{id}[\"q\"]"));
             scene.socket.text(&format!("43{id}[]"));
         }
-        let client = scene.client.clone();
-        let closing = background("closing", move || client.close());
+        let closing = closing(&scene.client);
         takes(Duration::ZERO, Duration::from_millis(700), || calls.join());
         scene.socket.is_closed();
         closing.join().unwrap();
@@ -220,8 +200,7 @@ fn a_call_that_is_about_to_wait_is_told_at_once_too() {
 #[test]
 fn a_waiting_join_is_told_at_once() {
     let mut scene = Socketed::new();
-    let client = scene.client.clone();
-    let joining = background("joining", move || client.namespace("/slow").join());
+    let joining = joining(&scene.client, "/slow");
     scene.socket.expect("40/slow,");
     let closing = closing_at_once(&scene.client);
     let error = error_of("the join", joining.join());
@@ -249,7 +228,7 @@ fn a_blocked_emit_is_told_at_once() {
         }
     });
     assert!(emitting.blocks_for(Duration::from_millis(300)));
-    closing(&scene.client, Duration::ZERO, PATIENCE).join();
+    closing_within(&scene.client, Duration::ZERO, PATIENCE).join();
     let error = takes(Duration::ZERO, Duration::from_millis(500), || {
         emitting.join()
     });
@@ -313,8 +292,7 @@ fn leaving_the_last_namespace_closes_unless_told_to_stay() {
     scene.client.disconnect().unwrap();
     scene.socket.expect("41");
     is_closed_by_client(scene.client.emit("x", ()));
-    let client = scene.client.clone();
-    let joining = background("joining", move || client.namespace("/still").join());
+    let joining = joining(&scene.client, "/still");
     scene.socket.expect("40/still,");
     scene.socket.text("40/still");
     joining.join().unwrap();

@@ -3,19 +3,20 @@
 use std::time::Duration;
 
 use serde_json::json;
+use sio_peer::client::{closing, joining};
+use sio_peer::peer::Answer;
+use sio_peer::wait::{assert_says, background, error_of};
 use sio_v1::{DisconnectReason, Event, NextError, Status, Value};
 
-use crate::peer::Answer;
 use crate::scene::{Polling, Socketed};
-use crate::wait::{assert_says, background, error_of};
-use crate::wire::{binary, text};
+use crate::wire::{Answers as _, binary, text};
 
 #[track_caller]
 fn event_as_json(scene: &mut Polling) -> serde_json::Value {
     let event = scene
         .told
         .events
-        .recv_timeout(crate::wait::PATIENCE)
+        .recv_timeout(sio_peer::wait::PATIENCE)
         .expect("an event");
     let values: serde_json::Value = event
         .decode::<(serde_json::Value,)>()
@@ -134,7 +135,7 @@ fn a_broken_tail_is_an_error_of_that_handler_only() {
     scene.socket.text("42[\"x\",5]");
     // The broken event reaches who only looks at its name.
     assert_eq!(
-        seen.recv_timeout(crate::wait::PATIENCE),
+        seen.recv_timeout(sio_peer::wait::PATIENCE),
         Ok(1),
         "the first one's number, or its name"
     );
@@ -212,7 +213,7 @@ fn deeply_nested_data_is_an_error_of_the_handler_not_a_crash() {
         last = scene
             .told
             .events
-            .recv_timeout(crate::wait::PATIENCE)
+            .recv_timeout(sio_peer::wait::PATIENCE)
             .unwrap()
             .name()
             .to_owned();
@@ -253,8 +254,7 @@ fn a_refused_namespace_gets_the_server_s_words_and_the_root_goes_on() {
         ("44/no,\"Invalid namespace\"", "Invalid namespace"),
         ("44/no,{\"code\":3}", "\"code\""),
     ] {
-        let client = scene.client.clone();
-        let joining = background("joining", move || client.namespace("/no").join());
+        let joining = joining(&scene.client, "/no");
         assert_eq!(scene.post(), [text("40/no,")]);
         scene.text(packet);
         let error = error_of("joining", joining.join());
@@ -290,8 +290,7 @@ fn grants_and_goodbyes_nobody_asked_for_do_nothing() {
     assert_eq!(scene.told.event().0, "next");
     assert_eq!(scene.client.counters().dropped_events, 1);
     // On closing, only what was joined is left.
-    let client = scene.client.clone();
-    let closing = background("closing", move || client.close());
+    let closing = closing(&scene.client);
     assert_eq!(scene.post(), [text("41"), text("1")]);
     closing.join().unwrap();
 }
@@ -299,8 +298,8 @@ fn grants_and_goodbyes_nobody_asked_for_do_nothing() {
 #[test]
 fn a_root_event_an_ack_or_a_granted_namespace_proves_the_root() {
     for packet in ["42[\"e\"]", "43999[]"] {
-        let mut peer = crate::peer::Peer::new();
-        let connecting = crate::scene::connecting(crate::scene::polling_only(
+        let mut peer = sio_peer::peer::Peer::new();
+        let connecting = sio_peer::client::connecting(sio_peer::client::polling_only(
             sio_v1::Client::builder(&peer.url()),
         ));
         peer.get()
@@ -320,7 +319,7 @@ fn a_server_s_disconnect_ends_the_receivers() {
         scene
             .told
             .events
-            .recv_timeout(crate::wait::PATIENCE)
+            .recv_timeout(sio_peer::wait::PATIENCE)
             .unwrap_err(),
         NextError::Closed
     );

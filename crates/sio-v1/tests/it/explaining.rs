@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use sio_peer::client::{connecting, polling_only, websocket_only};
+use sio_peer::peer::{Answer, Peer};
+use sio_peer::wait::{assert_says, error_of, takes};
+use sio_peer::websocket::{WebSocketPeer, frame};
 use sio_v1::{Client, Error, HttpError, Transport};
 
-use crate::peer::{Answer, Peer};
-use crate::scene::{WebSocketPeer, connecting, polling_only, websocket_only};
-use crate::wait::{assert_says, error_of, takes};
-use crate::wire::frame;
+use crate::wire::Answers as _;
 
 /// The HTTP error of a client of this transport whose handshake gets this answer.
 #[track_caller]

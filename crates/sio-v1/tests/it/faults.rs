@@ -1,16 +1,17 @@
 //! Faults at every byte, and bytes at random: each ends in success or an error, in time, and no thread panics.
 
-use std::panic;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use sio_v1::{Client, DisconnectReason};
+use sio_peer::alone::without_panics;
+use sio_peer::bytes::Dice;
+use sio_peer::client::{connecting, ends, polling_only, websocket_only};
+use sio_peer::peer::{Answer, Peer};
+use sio_peer::wait::assert_says;
+use sio_peer::websocket::{WebSocketPeer, frame, switching};
+use sio_v1::Client;
 
-use crate::alone::{alone, client_threads};
-use crate::peer::{Answer, Peer};
-use crate::scene::{Polling, WebSocketPeer, connecting, polling_only, switching, websocket_only};
-use crate::wait::{PATIENCE, assert_says, background, eventually};
-use crate::wire::{binary, binary_body, frame, open, plain_open, text, text_body};
+use crate::scene::Polling;
+use crate::wire::{Answers as _, binary, binary_body, open, plain_open, text, text_body};
 
 const TEXT: u8 = 0x81;
 
@@ -21,18 +22,6 @@ fn websocket_start() -> Vec<u8> {
         .iter()
         .flat_map(|packet| frame(TEXT, packet.as_bytes()))
         .collect()
-}
-
-/// Waits for the end of a connection that may or may not have been made.
-#[track_caller]
-fn ends(connected: sio_v1::Result<Client>) {
-    if let Ok(client) = connected {
-        let reason = background("the end", move || client.wait()).join();
-        assert!(
-            !matches!(reason, DisconnectReason::Client | DisconnectReason::NotYet),
-            "{reason:?}"
-        );
-    }
 }
 
 #[test]
@@ -76,55 +65,6 @@ fn an_upgrade_cut_at_any_byte_leaves_the_session_on_polling() {
         scene.text("42[\"still\",\"here\"]");
         assert_eq!(scene.told.text_event().0, "still");
     }
-}
-
-/// A generator of numbers that are always the same.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        // xorshift64
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % sides as u64) as usize
-    }
-
-    /// Changes, removes or doubles a few bytes.
-    fn spoil(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let mut bytes = bytes.to_vec();
-        for _ in 0..=self.roll(3) {
-            let at = self.roll(bytes.len());
-            match self.roll(4) {
-                0 => bytes[at] = self.roll(256) as u8,
-                1 => bytes[at] ^= 1 << self.roll(8),
-                2 => bytes.truncate(at + 1),
-                _ => {
-                    let end = (at + 1 + self.roll(8)).min(bytes.len());
-                    let part = bytes[at..end].to_vec();
-                    bytes.splice(at..at, part);
-                }
-            }
-        }
-        bytes
-    }
-}
-
-/// Runs `body` in a process of its own, and asserts that no thread panicked in it and none of the client's is left.
-fn without_panics(name: &str, body: impl FnOnce()) {
-    static PANICS: AtomicUsize = AtomicUsize::new(0);
-    alone(name, || {
-        let hook = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            PANICS.fetch_add(1, Ordering::AcqRel);
-            hook(info);
-        }));
-        body();
-        eventually("the end of all threads", PATIENCE, || {
-            client_threads().is_empty()
-        });
-        assert_eq!(PANICS.load(Ordering::Acquire), 0, "panics");
-    });
 }
 
 #[test]
@@ -224,7 +164,7 @@ fn spoilt_http_ends_in_an_error_or_does_no_harm() {
 
                 let mut peer = Peer::new();
                 let connecting =
-                    crate::scene::connecting(websocket_only(Client::builder(&peer.url())));
+                    sio_peer::client::connecting(websocket_only(Client::builder(&peer.url())));
                 let mut request = peer.upgrade();
                 let head = switching(&request);
                 request.raw(&dice.spoil(head.as_bytes()));

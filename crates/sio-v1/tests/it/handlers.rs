@@ -3,10 +3,11 @@
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
+use sio_peer::client::calling;
+use sio_peer::wait::{PATIENCE, assert_says, background, next, takes};
 use sio_v1::{Ack, Client, DisconnectReason, Error, Event, Status};
 
 use crate::scene::Socketed;
-use crate::wait::{PATIENCE, assert_says, background, next, takes};
 use crate::wire::plain_open;
 
 fn pipe<T>() -> (Sender<T>, Receiver<T>) {
@@ -249,10 +250,7 @@ fn a_slow_handler_delays_no_call_of_another_thread() {
         let _ = blocked.recv_timeout(PATIENCE);
     });
     scene.socket.text("42[\"slow\"]");
-    let client = scene.client.clone();
-    let call = background("a call", move || {
-        client.call::<_, String>("q", (), PATIENCE)
-    });
+    let call = calling(&scene.client, "q", PATIENCE);
     scene.socket.expect("420[\"q\"]");
     scene.socket.text("430[\"quick\"]");
     assert_eq!(call.join().unwrap(), "quick");

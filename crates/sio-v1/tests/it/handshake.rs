@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use sio_peer::bytes::gzip;
+use sio_peer::client::{connecting, polling_only, websocket_only};
+use sio_peer::peer::{Answer, Peer};
+use sio_peer::wait::{assert_says, error_of};
+use sio_peer::websocket::{WebSocketPeer, frame, switching};
 use sio_v1::{Client, Error, Limits};
 
-use crate::peer::{Answer, Peer};
-use crate::scene::{
-    Polling, Socketed, WebSocketPeer, connecting, polling_only, switching, websocket_only,
-};
-use crate::wait::{assert_says, error_of};
-use crate::wire::{binary_body, gzip, plain_open, text, text_body};
+use crate::scene::{Polling, Socketed};
+use crate::wire::{Answers as _, binary_body, plain_open, text, text_body};
 
 /// The error of a polling client whose handshake gets this answer.
 #[track_caller]
@@ -278,8 +279,8 @@ fn the_websocket_s_handshake_is_checked() {
     let connecting = connecting(websocket_only(Client::builder(&peer.url())));
     let mut upgrade = peer.upgrade();
     let mut bytes = switching(&upgrade).into_bytes();
-    bytes.extend(crate::wire::frame(0x81, plain_open().as_bytes()));
-    bytes.extend(crate::wire::frame(0x81, b"40"));
+    bytes.extend(frame(0x81, plain_open().as_bytes()));
+    bytes.extend(frame(0x81, b"40"));
     upgrade.raw(&bytes);
     connecting.join().expect("a connection");
 }

@@ -3,11 +3,13 @@
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use sio_peer::client::{emitting, polling_only};
+use sio_peer::wait::{PATIENCE, background, error_of, next, takes};
+use sio_peer::websocket::frame;
 use sio_v1::{DisconnectReason, Error};
 
-use crate::scene::{Polling, Socketed, polling_only};
-use crate::wait::{PATIENCE, background, error_of, next, takes};
-use crate::wire::{open, text};
+use crate::scene::{Polling, Socketed};
+use crate::wire::{Packets as _, open, text};
 
 /// A heartbeat of 150 + 250 ms.
 fn quick() -> String {
@@ -111,34 +113,16 @@ fn any_packet_counts_as_life() {
 fn websocket_pings_of_the_server_are_no_packets() {
     // They prove the connection, not the engine behind a proxy.
     let mut scene = Socketed::with(&quick(), |builder| builder);
-    let start = Instant::now();
-    while scene
+    let ping = frame(0x89, b"proxy");
+    scene
         .told
-        .statuses
-        .try_iter()
-        .all(|status| !format!("{status:?}").contains("PingTimeout"))
-    {
-        assert!(
-            start.elapsed() < Duration::from_secs(3),
-            "waited 3 s for the ping timeout"
-        );
-        scene.socket.raw(&crate::wire::frame(0x89, b"proxy"));
-        std::thread::yield_now();
-    }
+        .until_ping_timeout(Duration::from_secs(3), || scene.socket.raw(&ping));
 }
 
 #[test]
 fn emitting_into_a_dead_link_does_not_hide_the_timeout() {
     let scene = Socketed::with(&quick(), |builder| builder);
-    let client = scene.client.clone();
-    let emitting = background("emitting", move || {
-        let filler = "x".repeat(10_000);
-        loop {
-            if let Err(error) = client.emit("more", &filler) {
-                return error;
-            }
-        }
-    });
+    let emitting = emitting(&scene.client);
     let reason = takes(Duration::from_millis(300), Duration::from_secs(2), || {
         scene.told.reason()
     });

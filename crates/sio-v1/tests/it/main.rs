@@ -2,7 +2,6 @@
 //! beyond loopback; ports are given by the system, and every wait is bounded and says what it waited for.
 
 mod acks;
-mod alone;
 mod bodies;
 mod closing;
 mod events;
@@ -12,7 +11,6 @@ mod handlers;
 mod handshake;
 mod heartbeat;
 mod packets;
-mod peer;
 mod polling;
 mod pressure;
 mod reaching;
@@ -21,6 +19,5 @@ mod threads;
 #[cfg(feature = "rustls")]
 mod tls;
 mod upgrade;
-mod wait;
 mod websocket;
 mod wire;

@@ -1,12 +1,13 @@
 //! Socket.IO packets that break the protocol, on both transports: each ends the session with an error that says what
 //! was wrong, and a session after it is clean.
 
+use sio_peer::client::polling_only;
+use sio_peer::peer::Answer;
+use sio_peer::wait::{PATIENCE, assert_says};
 use sio_v1::{Limits, NextError, Value};
 
-use crate::peer::Answer;
-use crate::scene::{Polling, Socketed, polling_only};
-use crate::wait::{PATIENCE, assert_says};
-use crate::wire::{Packet, binary, plain_open, text};
+use crate::scene::{Polling, Socketed};
+use crate::wire::{Answers as _, Packet, Packets as _, binary, plain_open, text};
 
 /// The errors that end the sessions, on polling and on WebSocket, that get these packets.
 #[track_caller]

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use sio_peer::client::polling_only;
+use sio_peer::peer::Answer;
+use sio_peer::wait::{assert_says, takes};
 use sio_v1::{Transport, Value};
 
-use crate::peer::Answer;
-use crate::scene::{Polling, polling_only};
-use crate::wait::{assert_says, takes};
-use crate::wire::{Packet, binary, open, text};
+use crate::scene::Polling;
+use crate::wire::{Answers as _, Packet, Posts as _, binary, open, text};
 
 /// The error that ends a session whose poll gets this answer.
 #[track_caller]

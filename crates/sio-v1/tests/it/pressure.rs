@@ -1,34 +1,20 @@
 //! Peers that never read, never stop, or do both; and many threads at once.
 
-use std::io::Write;
-use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use sio_peer::alone::{alone, resident_bytes};
+use sio_peer::client::{is_send_timeout, polling_only};
+use sio_peer::flood;
+use sio_peer::wait::{Background, PATIENCE, background, takes};
+use sio_peer::websocket::frame;
 use sio_v1::{Deadline, Error, Limits};
 use tungstenite::Message;
 
-use crate::alone::{alone, resident_bytes};
-use crate::scene::{Polling, Socketed, polling_only};
-use crate::wait::{Background, PATIENCE, background, takes};
-use crate::wire::{Packet, frame, open, plain_open, text};
-
-/// Emits until an emit fails; gives the error, how many bytes were taken, and the longest emit.
-fn emit_until_refused(client: &sio_v1::Client, size: usize) -> (Error, usize, Duration) {
-    let filler = "x".repeat(size);
-    let (mut taken, mut longest) = (0, Duration::ZERO);
-    loop {
-        let start = Instant::now();
-        let result = client.emit("fill", &filler);
-        longest = longest.max(start.elapsed());
-        match result {
-            Ok(()) => taken += size,
-            Err(error) => return (error, taken, longest),
-        }
-    }
-}
+use crate::scene::{Polling, Socketed};
+use crate::wire::{Packet, Packets as _, Posts as _, open, plain_open, text};
 
 #[test]
 fn a_peer_that_never_reads_blocks_emits_no_longer_than_the_limit() {
@@ -39,7 +25,7 @@ fn a_peer_that_never_reads_blocks_emits_no_longer_than_the_limit() {
             let mut scene =
                 Socketed::with(&plain_open(), |b| b.send_timeout(limit).send_buffer(buffer));
             let before = resident_bytes();
-            let (error, taken, longest) = emit_until_refused(&scene.client, 50_000);
+            let (error, taken, longest) = flood::emit_until_refused(&scene.client, 50_000);
             let Error::Timeout { deadline, after } = error else {
                 panic!("{error:?}");
             };
@@ -49,16 +35,7 @@ fn a_peer_that_never_reads_blocks_emits_no_longer_than_the_limit() {
             assert!(taken < buffer + (16 << 20), "{taken} bytes were taken");
             for _ in 0..3 {
                 let result = takes(limit, 2 * limit, || scene.client.emit("more", "x"));
-                assert!(
-                    matches!(
-                        result,
-                        Err(Error::Timeout {
-                            deadline: Deadline::Send,
-                            ..
-                        })
-                    ),
-                    "{result:?}"
-                );
+                is_send_timeout(&result.unwrap_err());
             }
             let grown = resident_bytes().saturating_sub(before);
             assert!(grown < 32 << 20, "memory grew by {grown}");
@@ -100,17 +77,8 @@ fn a_post_that_is_never_answered_blocks_emits_no_longer_than_the_limit() {
     });
     scene.client.emit("first", ()).unwrap();
     let post = scene.peer.post();
-    let (error, taken, longest) = emit_until_refused(&scene.client, 10_000);
-    assert!(
-        matches!(
-            error,
-            Error::Timeout {
-                deadline: Deadline::Send,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    let (error, taken, longest) = flood::emit_until_refused(&scene.client, 10_000);
+    is_send_timeout(&error);
     assert!(taken <= 120_000, "{taken} bytes were taken");
     assert!(longest < 2 * limit, "an emit took {longest:?}");
     post.ok();
@@ -125,7 +93,7 @@ fn a_call_to_a_peer_that_never_reads_times_out_at_its_limit() {
         b.send_timeout(Duration::from_millis(50))
             .send_buffer(1 << 20)
     });
-    emit_until_refused(&scene.client, 50_000);
+    flood::emit_until_refused(&scene.client, 50_000);
     let result = takes(Duration::ZERO, Duration::from_millis(400), || {
         scene
             .client
@@ -134,41 +102,11 @@ fn a_call_to_a_peer_that_never_reads_times_out_at_its_limit() {
     assert!(result.unwrap_err().is_timeout());
 }
 
-/// Writes the same bytes for ever, as fast as the client reads.
-fn flood(stream: &TcpStream, bytes: &[u8]) -> (Arc<AtomicBool>, Background<()>) {
-    let stop = Arc::new(AtomicBool::new(false));
-    let (stopped, mut stream) = (Arc::clone(&stop), stream.try_clone().unwrap());
-    let burst = bytes.repeat(1 + 65_536 / bytes.len());
-    let flooding = background("the flood", move || {
-        while !stopped.load(Ordering::Acquire) && stream.write_all(&burst).is_ok() {}
-    });
-    (stop, flooding)
-}
-
-/// A client under a flood still emits, closes, and is not kept alive by what is no packet.
+/// A client under a flood of frames still emits, looks and closes.
 #[track_caller]
 fn survives(bytes: &[u8]) {
     let scene = Socketed::new();
-    let (stop, flooding) = flood(scene.socket.socket.get_ref(), bytes);
-    assert!(
-        flooding.blocks_for(Duration::from_millis(100)),
-        "the client should live"
-    );
-    for _ in 0..50 {
-        takes(Duration::ZERO, Duration::from_secs(1), || {
-            scene.client.emit("x", ()).unwrap();
-        });
-    }
-    takes(Duration::ZERO, Duration::from_secs(1), || {
-        scene.client.counters()
-    });
-    let client = scene.client;
-    // The peer reads nothing, so the limit for closing passes.
-    takes(Duration::ZERO, Duration::from_secs(3), || {
-        client.close().unwrap();
-    });
-    stop.store(true, Ordering::Release);
-    flooding.join();
+    flood::survives(&scene.client, scene.socket.socket.get_ref(), bytes);
 }
 
 #[test]
@@ -192,26 +130,14 @@ fn a_flood_of_websocket_pings_starves_nobody() {
 fn a_flood_of_empty_fragments_starves_nobody() {
     let mut scene = Socketed::new();
     scene.socket.raw(&frame(0x01, b"4"));
-    let (stop, flooding) = flood(scene.socket.socket.get_ref(), &frame(0x00, b""));
-    assert!(
-        flooding.blocks_for(Duration::from_millis(100)),
-        "the client should live"
-    );
-    takes(Duration::ZERO, Duration::from_secs(1), || {
-        scene.client.emit("x", ()).unwrap();
-    });
-    let client = scene.client.clone();
-    takes(Duration::ZERO, Duration::from_secs(3), || {
-        client.close().unwrap();
-    });
-    stop.store(true, Ordering::Release);
-    flooding.join();
+    let stream = scene.socket.socket.get_ref();
+    flood::survives(&scene.client, stream, &frame(0x00, b""));
 }
 
 #[test]
 fn a_flood_of_pings_does_not_hide_a_ping_timeout() {
     let scene = Socketed::with(&open(&[], 100, 200), |builder| builder);
-    let (stop, flooding) = flood(scene.socket.socket.get_ref(), &frame(0x89, b""));
+    let (stop, flooding) = flood::flood(scene.socket.socket.get_ref(), &frame(0x89, b""));
     let reason = takes(Duration::from_millis(200), Duration::from_secs(2), || {
         scene.told.reason()
     });

@@ -3,12 +3,13 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
+use sio_peer::client::{connecting, polling_only, websocket_only};
+use sio_peer::peer::{Answer, Peer};
+use sio_peer::wait::{PATIENCE, assert_says, error_of, takes};
+use sio_peer::websocket::WebSocketPeer;
 use sio_v1::{Client, Deadline, Error, Transport};
 
-use crate::peer::{Answer, Peer};
-use crate::scene::{WebSocketPeer, connecting, polling_only, websocket_only};
-use crate::wait::{PATIENCE, assert_says, error_of, takes};
-use crate::wire::{open, plain_open, text};
+use crate::wire::{Answers as _, Posts as _, open, plain_open, text};
 
 /// A name that the system refuses to look up, with and without a network: no part of one may be that long.
 pub(crate) const NO_NAME: &str =

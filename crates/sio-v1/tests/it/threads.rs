@@ -1,44 +1,17 @@
 //! Threads and files: how many a connection has, and that none is left. Linux tells; elsewhere these tests see none.
 
-use std::fs;
 use std::time::Duration;
 
+use sio_peer::alone::{PROMISED, alone, client_threads, leaves_nothing, threads_are, threads_end};
+use sio_peer::client::{closing, connecting, websocket_only};
+use sio_peer::peer::{Answer, Peer};
+use sio_peer::wait::{background, eventually};
+use sio_peer::websocket::WebSocketPeer;
 use sio_v1::{Client, Transport};
 
-use crate::alone::{alone, client_threads};
-use crate::peer::{Answer, Peer};
 use crate::reaching::NO_NAME;
-use crate::scene::{Polling, Socketed, WebSocketPeer, connecting, websocket_only};
-use crate::wait::{background, eventually};
-use crate::wire::plain_open;
-
-/// What the documentation promises after a drop or a failure.
-const PROMISED: Duration = Duration::from_secs(2);
-
-/// A thread gives itself its name, so that takes a moment; that none is left is so at once.
-#[track_caller]
-fn threads_are(expected: &[&str]) {
-    let names = || {
-        let mut names = client_threads();
-        names.sort();
-        names
-    };
-    let limit = Duration::from_secs(u64::from(!expected.is_empty()));
-    eventually(
-        &format!("the threads {expected:?} instead of {:?}", names()),
-        limit,
-        || names() == expected || cfg!(not(target_os = "linux")),
-    );
-}
-
-#[track_caller]
-fn threads_end(after: &str) {
-    eventually(
-        &format!("the end of {:?} after {after}", client_threads()),
-        PROMISED,
-        || client_threads().is_empty(),
-    );
-}
+use crate::scene::{Polling, Socketed};
+use crate::wire::{plain_open, probed};
 
 #[test]
 fn polling_has_four_threads_and_closing_ends_them() {
@@ -51,8 +24,7 @@ fn polling_has_four_threads_and_closing_ends_them() {
             scene.post();
             scene.client.on("x", || {});
             threads_are(&["sio-get", "sio-handlers", "sio-loop", "sio-post"]);
-            let client = scene.client.clone();
-            let closing = background("closing", move || client.close());
+            let closing = closing(&scene.client);
             scene.post();
             closing.join().unwrap();
             threads_are(&[]);
@@ -88,7 +60,7 @@ fn an_upgrade_needs_no_thread_and_frees_two() {
         let (mut scene, request) = Polling::upgrading(|builder| builder);
         scene.client.emit("x", ()).unwrap();
         scene.post();
-        let mut socket = WebSocketPeer::probed(request);
+        let mut socket = probed(request);
         threads_are(&["sio-get", "sio-handlers", "sio-loop", "sio-post"]);
         socket.text("3probe");
         scene.finish_upgrade(&mut socket);
@@ -120,7 +92,7 @@ fn dropping_the_last_handle_ends_all_threads_in_every_state() {
             drop(request);
 
             let (upgrading, request) = Polling::upgrading(|builder| builder);
-            let mut socket = WebSocketPeer::probed(request);
+            let mut socket = probed(request);
             socket.text("3probe");
             drop(upgrading.client);
             threads_end("a drop in the pause");
@@ -197,32 +169,20 @@ fn a_handler_that_drops_or_closes_leaves_no_thread() {
 fn fifty_connections_leave_neither_threads_nor_files() {
     alone(
         "threads::fifty_connections_leave_neither_threads_nor_files",
-        || {
-            let files = || fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
-            one_of_each();
-            threads_end("the first connections");
-            let before = files();
-            for _ in 0..25 {
-                one_of_each();
-            }
-            threads_end("fifty connections");
-            eventually("the files to be closed", PROMISED, || files() <= before);
-        },
+        || leaves_nothing(25, one_of_each),
     );
 }
 
 fn one_of_each() {
     let mut scene = Polling::new();
-    let client = scene.client.clone();
-    let closing = background("closing", move || client.close());
+    let closed = closing(&scene.client);
     scene.post();
-    closing.join().unwrap();
+    closed.join().unwrap();
     let (mut scene, request) = Polling::upgrading(|builder| builder);
-    let mut socket = WebSocketPeer::probed(request);
+    let mut socket = probed(request);
     socket.text("3probe");
     scene.finish_upgrade(&mut socket);
-    let client = scene.client.clone();
-    let closing = background("closing", move || client.close());
+    let closing = closing(&scene.client);
     socket.is_closed();
     closing.join().unwrap();
 }

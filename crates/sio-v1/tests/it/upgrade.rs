@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use sio_peer::client::{calling, closing};
+use sio_peer::peer::{Answer, Request};
+use sio_peer::wait::{PATIENCE, assert_says, background, eventually, takes};
+use sio_peer::websocket::WebSocketPeer;
 use sio_v1::{Transport, Value};
 
-use crate::peer::{Answer, Request};
-use crate::scene::{Polling, WebSocketPeer};
-use crate::wait::{PATIENCE, assert_says, background, eventually, takes};
-use crate::wire::{Packet, binary, text};
+use crate::scene::Polling;
+use crate::wire::{Answers as _, Packet, Packets as _, Posts as _, binary, probed, text};
 
 /// Time in which something that must not happen would.
 const A_WHILE: Duration = Duration::from_millis(40);
@@ -15,7 +17,7 @@ const A_WHILE: Duration = Duration::from_millis(40);
 /// A session that waits for its poll to end: the probe was answered.
 fn paused() -> (Polling, WebSocketPeer) {
     let (scene, request) = Polling::upgrading(|builder| builder);
-    let mut socket = WebSocketPeer::probed(request);
+    let mut socket = probed(request);
     socket.text("3probe");
     socket.hears_nothing(A_WHILE);
     (scene, socket)
@@ -50,7 +52,7 @@ fn probe_pause_and_upgrade_happen_in_that_order() {
         "/socket.io/?EIO=3&transport=websocket&sid=abc"
     );
     assert_eq!(request.header("x-mine"), Some("yes"));
-    let mut socket = WebSocketPeer::probed(request);
+    let mut socket = probed(request);
     assert_eq!(scene.client.transport(), Some(Transport::Polling));
     socket.text("3probe");
     // The poll is pending, so nothing is sent.
@@ -70,7 +72,7 @@ fn the_upgrade_waits_for_a_post_too() {
     let (mut scene, request) = Polling::upgrading(|builder| builder);
     scene.client.emit("posted", ()).unwrap();
     let post = scene.peer.post();
-    let mut socket = WebSocketPeer::probed(request);
+    let mut socket = probed(request);
     socket.text("3probe");
     socket.hears_nothing(A_WHILE);
     scene.answer(&Answer::text(&["6"]));
@@ -83,7 +85,7 @@ fn the_upgrade_waits_for_a_post_too() {
 #[test]
 fn a_noop_on_the_websocket_before_the_end_does_no_harm() {
     let (mut scene, request) = Polling::upgrading(|builder| builder);
-    let mut socket = WebSocketPeer::probed(request);
+    let mut socket = probed(request);
     socket.text("6");
     socket.text("3probe");
     socket.text("6");
@@ -100,7 +102,7 @@ fn polling_goes_on_while_the_websocket_is_probed() {
         scene.client.emit("up", n).unwrap();
         assert_eq!(scene.post(), [text(&format!("42[\"up\",{n}]"))]);
     }
-    let mut socket = WebSocketPeer::probed(request);
+    let mut socket = probed(request);
     goes_on_polling(&mut scene);
     socket.text("3probe");
     scene.finish_upgrade(&mut socket);
@@ -127,10 +129,7 @@ fn emits_during_the_pause_leave_in_order_behind_the_upgrade_packet() {
         .client
         .emit("b", Value::from(bytes::Bytes::from_static(b"\x07")))
         .unwrap();
-    let client = scene.client.clone();
-    let asking = background("a call", move || {
-        client.call::<_, String>("q", (), PATIENCE)
-    });
+    let asking = calling(&scene.client, "q", PATIENCE);
     socket.hears_nothing(A_WHILE);
     scene.answer(&Answer::text(&["6"]));
     socket.expect("5");
@@ -168,7 +167,7 @@ fn a_stream_of_events_survives_the_upgrade_both_ways() {
         }
     });
     let mut got = scene.post();
-    let mut socket = WebSocketPeer::probed(request);
+    let mut socket = probed(request);
     let down = |n: usize| format!("42[\"down\",\"{n}\"]");
     scene.text(&down(0));
     socket.text("3probe");
@@ -199,13 +198,13 @@ fn a_wrong_answer_to_the_probe_drops_the_websocket() {
     for answer in ["3", "3nope", "40", "42[\"x\"]", "", "2probe", "5"] {
         let says = format!("expected \"3probe\" first, found {answer:?}");
         fails(&["the upgrade's WebSocket was dropped", &says], |request| {
-            let mut socket = WebSocketPeer::probed(request);
+            let mut socket = probed(request);
             socket.text(answer);
             socket.is_closed();
         });
     }
     fails(&["found \"a binary message\""], |request| {
-        let mut socket = WebSocketPeer::probed(request);
+        let mut socket = probed(request);
         socket.binary(b"x");
         socket.is_closed();
     });
@@ -214,7 +213,7 @@ fn a_wrong_answer_to_the_probe_drops_the_websocket() {
 #[test]
 fn data_before_the_probe_s_answer_is_a_wrong_answer_however_long() {
     fails(&["expected \"3probe\" first"], |request| {
-        let mut socket = WebSocketPeer::probed(request);
+        let mut socket = probed(request);
         socket.text(&format!("42[\"{}\"]", "x".repeat(100_000)));
         socket.is_closed();
     });
@@ -223,10 +222,10 @@ fn data_before_the_probe_s_answer_is_a_wrong_answer_however_long() {
 #[test]
 fn a_websocket_that_ends_before_the_probe_s_answer_is_given_up() {
     fails(&["closed with code 1013, \"later\""], |request| {
-        WebSocketPeer::probed(request).close(1013, "later");
+        probed(request).close(1013, "later");
     });
     fails(&["the transport was closed"], |request| {
-        WebSocketPeer::probed(request).cut();
+        probed(request).cut();
     });
     fails(&["closed without an answer"], Request::close);
 }
@@ -257,7 +256,7 @@ fn a_silent_websocket_is_given_up_at_the_upgrade_timeout() {
     takes(span.0, span.1, || fails(&[says], Request::expect_drop));
     takes(span.0, span.1, || {
         fails(&[says], |request| {
-            let mut socket = WebSocketPeer::probed(request);
+            let mut socket = probed(request);
             socket.is_closed();
         });
     });
@@ -279,7 +278,7 @@ fn an_upgrade_that_fails_in_the_pause_loses_nothing() {
 fn a_poll_that_is_held_through_the_whole_upgrade_is_not_cancelled() {
     let limit = Duration::from_millis(250);
     let (mut scene, request) = Polling::upgrading(|builder| builder.upgrade_timeout(limit));
-    let mut socket = WebSocketPeer::probed(request);
+    let mut socket = probed(request);
     socket.text("3probe");
     scene.client.emit("n", 1).unwrap();
     // A server that never ends the poll: the upgrade cannot be finished.
@@ -306,7 +305,7 @@ fn a_poll_that_fails_in_the_pause_ends_the_session() {
 #[test]
 fn a_session_that_ends_by_itself_drops_the_probe() {
     let (mut scene, request) = Polling::upgrading(|builder| builder);
-    let mut socket = WebSocketPeer::probed(request);
+    let mut socket = probed(request);
     scene.answer(&Answer::text(&["41"]));
     scene.told.reason();
     socket.is_closed();
@@ -321,8 +320,7 @@ fn a_session_that_ends_by_itself_drops_the_probe() {
 #[test]
 fn closing_before_the_websocket_is_open_says_goodbye_by_polling() {
     let (mut scene, request) = Polling::upgrading(|builder| builder);
-    let client = scene.client.clone();
-    let closing = background("closing", move || client.close());
+    let closing = closing(&scene.client);
     request.expect_drop();
     assert_eq!(scene.post(), [text("41"), text("1")]);
     takes(Duration::ZERO, Duration::from_secs(1), || {
@@ -335,8 +333,7 @@ fn closing_before_the_websocket_is_open_says_goodbye_by_polling() {
 fn closing_in_the_pause_waits_for_the_upgrade_and_sends_what_was_emitted() {
     let (mut scene, mut socket) = paused();
     scene.client.emit("before", ()).unwrap();
-    let client = scene.client.clone();
-    let closing = background("closing", move || client.close());
+    let closing = closing(&scene.client);
     socket.hears_nothing(A_WHILE);
     assert!(scene.client.emit("after", ()).is_err(), "refused, not sent");
     scene.answer(&Answer::text(&["6"]));
@@ -352,8 +349,7 @@ fn closing_in_the_pause_waits_for_the_upgrade_and_sends_what_was_emitted() {
 fn closing_while_the_upgrade_fails_says_goodbye_by_polling() {
     let (mut scene, mut socket) = paused();
     scene.client.emit("before", ()).unwrap();
-    let client = scene.client.clone();
-    let closing = background("closing", move || client.close());
+    let closing = closing(&scene.client);
     eventually("the close", PATIENCE, || !scene.client.is_connected());
     socket.cut();
     assert_eq!(
@@ -368,7 +364,7 @@ fn closing_while_the_upgrade_fails_says_goodbye_by_polling() {
 fn closing_during_a_probe_that_hangs_still_says_goodbye_in_time() {
     let (mut scene, request) =
         Polling::upgrading(|builder| builder.close_timeout(Duration::from_millis(600)));
-    let _silent = WebSocketPeer::probed(request);
+    let _silent = probed(request);
     let client = scene.client.clone();
     let closing = background("closing", move || {
         takes(Duration::ZERO, Duration::from_millis(900), || {

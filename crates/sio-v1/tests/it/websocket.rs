@@ -4,12 +4,14 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
 
+use sio_peer::client::{connecting, watched, websocket_only};
+use sio_peer::wait::{PATIENCE, assert_says};
+use sio_peer::websocket::{frame, switching_for};
 use sio_v1::{Client, DisconnectReason, Limits, Transport, Value};
 use tungstenite::Message;
 
-use crate::scene::{Socketed, connecting, switching_for, watched, websocket_only};
-use crate::wait::{PATIENCE, assert_says};
-use crate::wire::{Packet, frame, open, plain_open};
+use crate::scene::Socketed;
+use crate::wire::{Packet, Packets as _, open, plain_open};
 
 /// The error that ends a session that gets these bytes.
 #[track_caller]

@@ -1,5 +1,11 @@
 //! The bytes of the protocol, written by hand: what the client's own codec does is not trusted here.
 
+use std::time::Duration;
+
+use sio_peer::peer::{Answer, Request};
+use sio_peer::websocket::WebSocketPeer;
+use tungstenite::Message;
+
 /// One packet of a polling body, or one WebSocket message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Packet {
@@ -77,44 +83,102 @@ pub(crate) fn read_post(mut body: &[u8]) -> Vec<Packet> {
     packets
 }
 
-/// A gzip file of one stored block.
-pub(crate) fn gzip(data: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(data.len()).expect("a short text");
-    let mut file = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1];
-    file.extend(length.to_le_bytes());
-    file.extend((!length).to_le_bytes());
-    file.extend(data);
-    file.extend(crc32(data).to_le_bytes());
-    file.extend(u32::from(length).to_le_bytes());
-    file
+/// Answers in the protocol's words.
+pub(crate) trait Answers {
+    /// Packets in the text framing.
+    fn text(packets: &[&str]) -> Answer {
+        Self::broken(text_body(packets))
+    }
+
+    /// Packets in the binary framing.
+    fn binary(packets: &[Packet]) -> Answer {
+        Self::broken_binary(binary_body(packets))
+    }
+
+    /// A body that says it is in the text framing.
+    fn broken(body: impl AsRef<[u8]>) -> Answer {
+        Answer::new(200, "text/plain; charset=UTF-8", body.as_ref())
+    }
+
+    /// A body that says it is in the binary framing.
+    fn broken_binary(body: impl AsRef<[u8]>) -> Answer {
+        Answer::new(200, "application/octet-stream", body.as_ref())
+    }
 }
 
-fn crc32(data: &[u8]) -> u32 {
-    let mut crc = !0_u32;
-    for &byte in data {
-        crc ^= u32::from(byte);
-        for _ in 0..8 {
-            let low = crc & 1;
-            crc = (crc >> 1) ^ (low * 0xedb8_8320);
-        }
-    }
-    !crc
+impl Answers for Answer {}
+
+/// Posts in the protocol's words.
+pub(crate) trait Posts {
+    /// The packets of a post.
+    fn packets(&self) -> Vec<Packet>;
+
+    /// Answers a post as servers do.
+    fn ok(self);
 }
 
-/// A WebSocket frame as a server writes it, if `first` is well chosen: FIN is 0x80, text 1, binary 2, ping 9.
-pub(crate) fn frame(first: u8, data: &[u8]) -> Vec<u8> {
-    let mut frame = vec![first];
-    match data.len() {
-        length @ 0..126 => frame.push(length as u8),
-        length @ 126..65_536 => {
-            frame.push(126);
-            frame.extend((length as u16).to_be_bytes());
-        }
-        length => {
-            frame.push(127);
-            frame.extend((length as u64).to_be_bytes());
-        }
+impl Posts for Request {
+    fn packets(&self) -> Vec<Packet> {
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/octet-stream")
+        );
+        read_post(&self.body)
     }
-    frame.extend(data);
-    frame
+
+    fn ok(self) {
+        self.answer(&Answer::new(200, "text/html", b"ok"));
+    }
+}
+
+/// Messages in the protocol's words.
+pub(crate) trait Packets {
+    /// Sends a binary packet.
+    fn binary(&mut self, bytes: &[u8]);
+
+    /// The next packet.
+    fn packet(&mut self) -> Packet;
+
+    /// The next packet, if it comes within `limit`.
+    fn packet_within(&mut self, limit: Duration) -> Option<Packet>;
+}
+
+impl Packets for WebSocketPeer {
+    #[track_caller]
+    fn binary(&mut self, bytes: &[u8]) {
+        let message = [&[4], bytes].concat();
+        self.socket
+            .send(Message::binary(message))
+            .expect("the client takes a message");
+    }
+
+    #[track_caller]
+    fn packet(&mut self) -> Packet {
+        packet_of(self.message())
+    }
+
+    #[track_caller]
+    fn packet_within(&mut self, limit: Duration) -> Option<Packet> {
+        self.message_within(limit).map(packet_of)
+    }
+}
+
+/// Accepts the probe of an upgrade; `3probe` is not sent yet.
+#[track_caller]
+pub(crate) fn probed(request: Request) -> WebSocketPeer {
+    let mut socket = WebSocketPeer::accept(request);
+    socket.expect("2probe");
+    socket
+}
+
+#[track_caller]
+fn packet_of(message: Message) -> Packet {
+    match message {
+        Message::Text(text) => Packet::Text(text.to_string()),
+        Message::Binary(bytes) => {
+            assert_eq!(bytes[0], 4, "binary packets are messages");
+            Packet::Binary(bytes[1..].to_vec())
+        }
+        other => panic!("expected a packet, and got {other:?}"),
+    }
 }

@@ -44,7 +44,7 @@ fn closing_on_http_posts_what_waits_and_the_goodbye_and_hears_the_server_s() {
 #[test]
 fn closing_with_no_poll_out_ends_with_the_post() {
     let mut scenario = Scenario::to_open(Transport::Polling);
-    scenario.answer_get(200, "8::");
+    scenario.answer_get(200, None, "8::");
     scenario.outputs();
     scenario.command(Command::Close);
     assert_eq!(scenario.outputs(), ["post /xhr-polling/S 0::"]);

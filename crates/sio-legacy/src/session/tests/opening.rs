@@ -1,27 +1,21 @@
 use super::*;
 
-fn config_with(transports: &[Transport]) -> SessionConfig<Options> {
-    let mut config = config();
-    config.transports = transports.to_vec();
-    config
-}
-
 const OPENED_WS: [&str; 2] = ["opened S on websocket", "joined /"];
 
 #[test]
 fn the_first_common_transport_in_the_program_s_order_is_opened() {
-    let mut scenario = Scenario::start(config());
+    let mut scenario = start(config());
     assert_eq!(scenario.outputs(), ["get /"]);
-    scenario.answer_get(200, HANDSHAKE);
+    scenario.answer_get(200, None, HANDSHAKE);
     assert_eq!(scenario.outputs(), ["open /socket.io/1/websocket/S"]);
     scenario.input(Input::WebSocketOpened);
     assert!(scenario.outputs().is_empty(), "only 1:: tells");
     scenario.text("1::");
     assert_eq!(scenario.outputs(), OPENED_WS);
 
-    let mut scenario = Scenario::start(config_with(&[Transport::HtmlFile, Transport::WebSocket]));
+    let mut scenario = start(config_with(&[Transport::HtmlFile, Transport::WebSocket]));
     scenario.outputs();
-    scenario.answer_get(200, "S:60:60:websocket,xhr-polling,flashsocket");
+    scenario.answer_get(200, None, "S:60:60:websocket,xhr-polling,flashsocket");
     assert_eq!(scenario.outputs(), ["open /socket.io/1/websocket/S"]);
 }
 
@@ -32,9 +26,9 @@ fn each_http_transport_opens_with_a_get_of_its_own() {
         (Transport::JsonpPolling, "get /jsonp-polling/S"),
         (Transport::HtmlFile, "get /htmlfile/S"),
     ] {
-        let mut scenario = Scenario::start(config_with(&[transport]));
+        let mut scenario = start(config_with(&[transport]));
         scenario.outputs();
-        scenario.answer_get(200, HANDSHAKE);
+        scenario.answer_get(200, None, HANDSHAKE);
         assert_eq!(scenario.outputs(), [path]);
         scenario.packets(&["1::"]);
         let outputs = scenario.outputs();
@@ -47,9 +41,9 @@ fn each_http_transport_opens_with_a_get_of_its_own() {
 
 #[test]
 fn a_transport_that_fails_gives_way_to_the_next_with_a_new_handshake() {
-    let mut scenario = Scenario::start(config_with(&[Transport::WebSocket, Transport::Polling]));
+    let mut scenario = start(config_with(&[Transport::WebSocket, Transport::Polling]));
     scenario.outputs();
-    scenario.answer_get(200, HANDSHAKE);
+    scenario.answer_get(200, None, HANDSHAKE);
     scenario.outputs();
     scenario.input(Input::WebSocketClosed {
         code: None,
@@ -63,7 +57,7 @@ fn a_transport_that_fails_gives_way_to_the_next_with_a_new_handshake() {
             "get /"
         ]
     );
-    scenario.answer_get(200, "T:60:60:websocket,xhr-polling");
+    scenario.answer_get(200, None, "T:60:60:websocket,xhr-polling");
     assert_eq!(scenario.outputs(), ["get /xhr-polling/T"]);
     scenario.packets(&["1::"]);
     assert_eq!(
@@ -74,9 +68,9 @@ fn a_transport_that_fails_gives_way_to_the_next_with_a_new_handshake() {
 
 #[test]
 fn a_silent_transport_has_its_share_of_the_connect_timeout_and_the_last_has_the_rest() {
-    let mut scenario = Scenario::start(config());
+    let mut scenario = start(config());
     scenario.outputs();
-    scenario.answer_get(200, HANDSHAKE);
+    scenario.answer_get(200, None, HANDSHAKE);
     scenario.outputs();
     scenario.input(Input::WebSocketOpened);
     for (share, next) in [
@@ -90,7 +84,7 @@ fn a_silent_transport_has_its_share_of_the_connect_timeout_and_the_last_has_the_
             outputs[1].ends_with("did not confirm the session on this transport within 5s"),
             "{outputs:?}"
         );
-        scenario.answer_get(200, HANDSHAKE);
+        scenario.answer_get(200, None, HANDSHAKE);
         assert_eq!(scenario.outputs(), [next]);
     }
     // Only the poll's own limit is left; the manager ends the attempt before.
@@ -99,9 +93,9 @@ fn a_silent_transport_has_its_share_of_the_connect_timeout_and_the_last_has_the_
 
 #[test]
 fn when_no_transport_works_the_error_says_why_for_each() {
-    let mut scenario = Scenario::start(config_with(&[Transport::WebSocket, Transport::Polling]));
+    let mut scenario = start(config_with(&[Transport::WebSocket, Transport::Polling]));
     scenario.outputs();
-    scenario.answer_get(200, HANDSHAKE);
+    scenario.answer_get(200, None, HANDSHAKE);
     scenario.outputs();
     let refused = Response {
         status: 502,
@@ -111,7 +105,7 @@ fn when_no_transport_works_the_error_says_why_for_each() {
     };
     scenario.input(Input::WebSocketRefused(refused));
     scenario.outputs();
-    scenario.answer_get(200, HANDSHAKE);
+    scenario.answer_get(200, None, HANDSHAKE);
     scenario.outputs();
     scenario.fail_get();
     assert_eq!(
@@ -136,10 +130,9 @@ fn without_a_common_transport_the_error_lists_both_sides() {
         ("flashsocket,jsonp-polling", "flashsocket, jsonp-polling"),
         ("", "none"),
     ] {
-        let mut scenario =
-            Scenario::start(config_with(&[Transport::WebSocket, Transport::Polling]));
+        let mut scenario = start(config_with(&[Transport::WebSocket, Transport::Polling]));
         scenario.outputs();
-        scenario.answer_get(200, format!("S:60:60:{offered}"));
+        scenario.answer_get(200, None, format!("S:60:60:{offered}"));
         assert_eq!(
             scenario.outputs(),
             [format!(
@@ -156,7 +149,7 @@ fn a_forgotten_handshake_is_made_once_more() {
     scenario.input(Input::WebSocketOpened);
     scenario.text("7:::1+0");
     assert_eq!(scenario.outputs(), ["ws drop", "get /"]);
-    scenario.answer_get(200, "T:60:60:websocket");
+    scenario.answer_get(200, None, "T:60:60:websocket");
     assert_eq!(scenario.outputs(), ["open /socket.io/1/websocket/T"]);
     scenario.text("7:::1+0");
     let outputs = scenario.outputs();
@@ -181,6 +174,11 @@ fn a_handshake_that_is_refused_or_none_is_explained() {
             "origins setting wants another Origin header",
         ),
         (500, "handshake error", "HTTP status 500: handshake error"),
+        (
+            500,
+            "Protocol version not supported.",
+            "takes a part of the path for the version",
+        ),
         (200, "Welcome to socket.io.", "path for sessions is another"),
         (200, "<html>hello</html>", "a web page answers here"),
         (
@@ -197,9 +195,9 @@ fn a_handshake_that_is_refused_or_none_is_explained() {
         ),
         (200, "", "expected a handshake"),
     ] {
-        let mut scenario = Scenario::start(config());
+        let mut scenario = start(config());
         scenario.outputs();
-        scenario.answer_get(status, body);
+        scenario.answer_get(status, None, body);
         let outputs = scenario.outputs();
         assert_eq!(outputs.len(), 1, "{outputs:?}");
         assert!(outputs[0].contains(says), "{body:?}: {outputs:?}");
@@ -208,7 +206,7 @@ fn a_handshake_that_is_refused_or_none_is_explained() {
 
 #[test]
 fn closing_before_the_session_is_open_ends_it_at_once() {
-    let mut scenario = Scenario::start(config());
+    let mut scenario = start(config());
     scenario.outputs();
     scenario.command(Command::Close);
     assert_eq!(
@@ -234,4 +232,57 @@ fn a_server_that_ends_the_session_at_once_is_an_error() {
             "closed: opening the session: the server ended the session before it was open"
         ]
     );
+}
+
+#[test]
+fn what_stands_behind_the_packet_that_gave_a_transport_up_is_ignored() {
+    for body in [
+        ["7:::1+0", "7:::1+0"],
+        ["7:::1+0", "0::"],
+        ["7:::1+0", "1::"],
+        ["7:::1+0", "3:::x"],
+    ] {
+        let mut scenario = Scenario::to_opening(Transport::Polling);
+        scenario.packets(&body);
+        assert_eq!(scenario.outputs(), ["get /"], "{body:?}");
+    }
+    let mut scenario = start(config_with(&[Transport::Polling, Transport::HtmlFile]));
+    scenario.outputs();
+    scenario.answer_get(200, None, HANDSHAKE);
+    scenario.outputs();
+    scenario.packets(&["0::", "0::", "3:::x"]);
+    assert_eq!(
+        scenario.outputs(),
+        [
+            "polling failed: opening the session: the server ended the session before it was open",
+            "get /"
+        ]
+    );
+}
+
+#[test]
+fn the_silence_of_a_transport_that_was_given_up_says_nothing_about_the_next() {
+    let mut scenario = start(config_with(&[Transport::WebSocket, Transport::Polling]));
+    scenario.outputs();
+    scenario.answer_get(200, None, "S:1:1:websocket,xhr-polling");
+    scenario.text("8::");
+    scenario.input(Input::WebSocketClosed {
+        code: None,
+        text: "".into(),
+    });
+    scenario.outputs();
+    scenario.answer_get(200, None, "S:1:1:websocket,xhr-polling");
+    scenario.outputs();
+    scenario.packets(&["1::"]);
+    scenario.outputs();
+    scenario.pass_to_deadline(60 * SECOND);
+}
+
+#[test]
+fn a_handshake_without_an_answer_ends_the_attempt() {
+    let mut scenario = start(config());
+    scenario.outputs();
+    scenario.fail_get();
+    assert_eq!(scenario.outputs(), ["closed: GET: cut"]);
+    assert_eq!(scenario.session.poll_timeout(), None);
 }

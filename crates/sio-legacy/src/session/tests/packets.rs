@@ -13,11 +13,7 @@ fn after(packet: &str) -> Vec<String> {
 
 fn command(namespace: &str, id: Option<AckId>, payload: Encoded) -> Vec<String> {
     let mut scenario = open();
-    scenario.command(Command::Emit {
-        namespace: namespace.into(),
-        id,
-        payload,
-    });
+    scenario.send(namespace, id, payload);
     scenario.outputs()
 }
 
@@ -129,11 +125,7 @@ fn text_that_a_post_could_damage_goes_as_json() {
         ),
     ] {
         let mut scenario = Scenario::to_open(transport);
-        scenario.command(Command::Emit {
-            namespace: "/".into(),
-            id: None,
-            payload: Encoded::message("h\u{e9}").unwrap(),
-        });
+        scenario.send("/", None, Encoded::message("h\u{e9}").unwrap());
         assert_eq!(scenario.outputs(), [sent]);
     }
 }
@@ -173,7 +165,10 @@ fn what_cannot_be_read_is_dropped_and_named() {
 #[test]
 fn a_namespace_is_asked_for_without_its_query_and_usable_from_its_echo_on() {
     let mut scenario = open();
-    scenario.join("/chat");
+    scenario.command(Command::Join {
+        namespace: "/chat".into(),
+        query: Some("token=x".into()),
+    });
     assert_eq!(scenario.outputs(), ["ws 1::/chat"]);
     scenario.text("1::/chat");
     assert_eq!(scenario.outputs(), ["joined /chat"]);
@@ -228,6 +223,8 @@ fn leaving_tells_the_server_except_for_the_root_which_would_end_the_session() {
         namespace: "/".into(),
     });
     assert!(scenario.outputs().is_empty());
+    scenario.text("3:1::x");
+    assert_eq!(scenario.outputs(), ["tolerated not-joined"]);
 }
 
 #[test]
@@ -277,4 +274,13 @@ fn names_that_would_hurt_are_refused() {
     assert!(Session::check_namespace("/a:b").is_err());
     assert!(Session::check_namespace("/a?b").is_err());
     assert!(Session::check_namespace("/a b/\u{e9}").is_ok());
+}
+
+#[test]
+fn a_namespace_that_is_taken_back_while_it_is_joined_says_so() {
+    let mut scenario = open();
+    scenario.join("/chat");
+    scenario.outputs();
+    scenario.text("0::/chat");
+    assert_eq!(scenario.outputs(), ["left /chat"]);
 }

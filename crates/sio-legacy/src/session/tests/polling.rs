@@ -113,7 +113,7 @@ fn a_forgotten_session_ends_and_a_server_s_disconnect_says_so() {
 #[test]
 fn a_poll_or_post_that_fails_ends_the_session() {
     let mut scenario = Scenario::to_open(Transport::Polling);
-    scenario.answer_get(500, "oops");
+    scenario.answer_get(500, None, "oops");
     assert_eq!(
         scenario.outputs(),
         ["closed: a poll was answered with HTTP status 500: oops"]
@@ -136,11 +136,13 @@ fn a_web_page_instead_of_an_answer_ends_the_session() {
     scenario.emit("a");
     scenario.outputs();
     let id = scenario.post.take().unwrap();
-    scenario.input(response(id, 200, Bytes::from_static(b"<html>log in")));
+    scenario.input(response(id, 200, None, "<html>log in"));
     assert!(scenario.outputs()[1].contains("a web page answers here"));
-    let mut scenario = Scenario::to_open(Transport::JsonpPolling);
-    scenario.answer_get(200, "<html>log in");
-    assert!(scenario.outputs()[0].contains("a web page answers here"));
+    for transport in HTTP {
+        let mut scenario = Scenario::to_open(transport);
+        scenario.answer_get(200, None, "<html>log in");
+        assert!(scenario.outputs()[0].contains("a web page answers here"));
+    }
 }
 
 #[test]
@@ -152,7 +154,7 @@ fn broken_bodies_end_the_session() {
         (Transport::JsonpPolling, "io.j[0]('3:::a');"),
     ] {
         let mut scenario = Scenario::to_open(transport);
-        scenario.answer_get(200, body);
+        scenario.answer_get(200, None, body);
         let outputs = scenario.outputs();
         assert!(
             outputs
@@ -168,25 +170,33 @@ fn broken_bodies_end_the_session() {
 fn quick_answers_that_bring_nothing_slow_the_polls_down() {
     let mut scenario = Scenario::to_open(Transport::Polling);
     for pause in [100, 200, 400, 800, 1600, 3200, 6400, 6400] {
-        scenario.answer_get(200, "8::");
+        scenario.answer_get(200, None, "8::");
         assert!(scenario.outputs().is_empty(), "no poll at once");
         scenario.pass_to_deadline(Duration::from_millis(pause));
         assert_eq!(scenario.outputs(), ["get /xhr-polling/S"]);
     }
-    scenario.answer_get(200, "");
+    scenario.answer_get(200, None, "");
     assert_eq!(scenario.outputs(), ["tolerated empty-poll"]);
     scenario.pass_to_deadline(Duration::from_millis(6400));
     scenario.outputs();
     scenario.packets(&["3:::a"]);
     assert_eq!(scenario.outputs()[1], "get /xhr-polling/S", "at once again");
-    scenario.answer_get(200, "8::");
+    scenario.answer_get(200, None, "8::");
     scenario.pass_to_deadline(Duration::from_millis(100));
+    scenario.outputs();
+    scenario.pass(Duration::from_millis(100));
+    scenario.answer_get(200, None, "8::");
+    assert_eq!(
+        scenario.outputs(),
+        ["get /xhr-polling/S"],
+        "the server's rhythm"
+    );
 }
 
 #[test]
 fn emits_leave_while_a_poll_pauses() {
     let mut scenario = Scenario::to_open(Transport::Polling);
-    scenario.answer_get(200, "8::");
+    scenario.answer_get(200, None, "8::");
     scenario.emit("a");
     assert_eq!(
         scenario.outputs(),
@@ -197,7 +207,7 @@ fn emits_leave_while_a_poll_pauses() {
 #[test]
 fn answers_to_cancelled_requests_are_ignored() {
     let mut scenario = Scenario::to_open(Transport::Polling);
-    scenario.input(response(RequestId(999), 200, Bytes::from_static(b"0::")));
+    scenario.input(response(RequestId(999), 200, None, "0::"));
     assert!(scenario.outputs().is_empty());
 }
 
@@ -222,11 +232,11 @@ fn the_stream_of_htmlfile_brings_packets_in_any_pieces() {
 #[test]
 fn a_stream_that_ends_ends_the_session() {
     let mut scenario = Scenario::to_open(Transport::HtmlFile);
-    scenario.answer_get(200, "");
+    scenario.answer_get(200, None, "");
     assert_eq!(scenario.outputs(), ["closed: the transport was closed"]);
     let mut scenario = Scenario::to_open(Transport::HtmlFile);
     scenario.data("<script>_(\"3:::a");
-    scenario.answer_get(200, "");
+    scenario.answer_get(200, None, "");
     assert_eq!(
         scenario.outputs(),
         ["closed: the stream is broken: expected the end of a script, found the end of the stream"]
@@ -238,5 +248,37 @@ fn a_stream_that_ends_ends_the_session() {
     assert!(
         outputs[1].starts_with("closed: the stream is broken"),
         "{outputs:?}"
+    );
+}
+
+#[test]
+fn a_server_that_answers_quickly_with_what_must_be_dropped_slows_the_polls_down() {
+    for odd in [
+        "1::",
+        "5:::{}",
+        "3:1:/nowhere:x",
+        "7:::2",
+        "6:::x",
+        "0::/nowhere",
+        "9::",
+    ] {
+        let mut scenario = Scenario::to_open(Transport::Polling);
+        scenario.answer_get(200, None, odd);
+        scenario.outputs();
+        assert_eq!(scenario.get, None, "{odd}");
+        scenario.pass_to_deadline(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn a_poll_that_waits_is_not_made_while_closing() {
+    let mut scenario = Scenario::to_open(Transport::Polling);
+    scenario.answer_get(200, None, "8::");
+    scenario.command(Command::Close);
+    assert_eq!(scenario.outputs(), ["post /xhr-polling/S 0::"]);
+    scenario.pass_to_deadline(SECOND);
+    assert_eq!(
+        scenario.outputs(),
+        ["cancel post", "closed: closed by this client"]
     );
 }

@@ -63,9 +63,9 @@ fn a_poll_may_be_held_for_a_minute_or_the_close_timeout_or_as_the_program_says()
         if let Some(seconds) = option {
             config.options = Options::new().poll_timeout(seconds * SECOND);
         }
-        let mut scenario = Scenario::start(config);
+        let mut scenario = start(config);
         scenario.outputs();
-        scenario.answer_get(200, handshake);
+        scenario.answer_get(200, None, handshake);
         if seconds == 0 {
             // Four fields are needed.
             assert!(scenario.outputs()[0].contains("no transport in common"));

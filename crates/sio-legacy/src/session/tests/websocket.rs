@@ -1,4 +1,4 @@
-use super::super::pacing::{BURST, BURSTS_AHEAD, PATIENCE};
+use super::super::pacing::{BURSTS_AHEAD, GIVE_UP, PATIENCE, SMALLEST as BURST};
 use super::*;
 
 const WINDOW: usize = BURST as usize * BURSTS_AHEAD;
@@ -75,9 +75,76 @@ fn a_server_that_acknowledges_nothing_is_named_and_not_paced() {
     scenario.text("3:::alive");
     scenario.outputs();
     scenario.pass_to_deadline(PATIENCE);
+    assert_eq!(events(&scenario.outputs()), BURST as usize);
+    for _ in 0..100 * WINDOW {
+        scenario.emit("a");
+    }
+    for _ in 1..GIVE_UP.div_duration_f32(PATIENCE) as u32 {
+        assert!(scenario.session.backlog() > 0);
+        scenario.pass_to_deadline(PATIENCE);
+    }
+    assert!(
+        scenario
+            .outputs()
+            .contains(&"tolerated no-pacing".to_owned())
+    );
+    assert_eq!(scenario.session.backlog(), 0);
+}
+
+#[test]
+fn a_server_that_beats_without_reading_gets_no_endless_answers() {
+    let mut scenario = busy();
+    scenario.outputs();
+    for _ in 0..1000 {
+        scenario.text("2::");
+    }
     let outputs = scenario.outputs();
-    assert_eq!(outputs[0], "tolerated no-pacing");
-    assert_eq!(events(&outputs), WINDOW);
+    let beats = outputs.iter().filter(|output| *output == "ws 2::").count();
+    assert_eq!(beats, 16);
+}
+
+#[test]
+fn a_server_that_reads_gets_every_heartbeat_answered_however_busy_the_client_is() {
+    let mut scenario = busy();
+    let mut ids = noops(&scenario.outputs());
+    for _ in 0..100 {
+        scenario.text(&format!("6:::{}", ids.remove(0)));
+        for _ in 0..BURST {
+            scenario.emit("more");
+        }
+        scenario.text("2::");
+        let outputs = scenario.outputs();
+        assert!(outputs.contains(&"ws 2::".to_owned()), "{outputs:?}");
+        ids.extend(noops(&outputs));
+    }
+    assert!(scenario.session.backlog() > 0, "busy all the time");
+}
+
+#[test]
+fn what_the_program_emits_is_not_held_against_the_server() {
+    let mut scenario = Scenario::to_open(Transport::WebSocket);
+    for _ in 0..100_100 {
+        scenario.emit("a");
+    }
+    scenario.text("3:1::x");
+    let outputs = scenario.outputs();
+    assert_eq!(outputs.last().unwrap(), r#"event / message ["x"] None"#);
+}
+
+#[test]
+fn a_server_that_asks_and_takes_no_answers_breaks_the_protocol() {
+    let mut scenario = Scenario::to_open(Transport::WebSocket);
+    for _ in 0..100_100 {
+        scenario.text("3:1::x");
+        while scenario
+            .session
+            .poll_output()
+            .is_some_and(|output| !matches!(output, Output::Event(SessionEvent::Closed(_))))
+        {
+        }
+    }
+    assert_eq!(scenario.session.poll_timeout(), None);
+    assert_eq!(scenario.session.backlog(), 0);
 }
 
 #[test]
@@ -119,18 +186,20 @@ fn the_end_of_the_stream_is_a_disconnect() {
 
 #[test]
 fn a_disconnect_after_much_was_sent_may_be_the_input_budget() {
-    let mut scenario = Scenario::to_open(Transport::WebSocket);
-    scenario.emit(&"x".repeat(1_000_000));
-    scenario.outputs();
-    scenario.text("0::");
-    assert_eq!(
-        scenario.outputs(),
-        [
-            "tolerated input-budget",
-            "ws drop",
-            "closed: closed by the server"
-        ]
-    );
+    for (messages, told) in [(20, false), (30, true)] {
+        let mut scenario = Scenario::to_open(Transport::WebSocket);
+        for _ in 0..messages {
+            // The server counts each four times.
+            scenario.emit(&"x".repeat(1_000_000));
+            for id in noops(&scenario.outputs()) {
+                scenario.text(&format!("6:::{id}"));
+            }
+        }
+        scenario.text("0::");
+        let outputs = scenario.outputs();
+        assert_eq!(outputs.contains(&"tolerated input-budget".to_owned()), told);
+        assert_eq!(outputs.last().unwrap(), "closed: closed by the server");
+    }
 }
 
 #[test]

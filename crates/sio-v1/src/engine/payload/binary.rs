@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use sio_core::codec::Decimal;
 
 use super::super::packet::PacketType;
-use super::{Decimal, Entry, Kind, LengthForm, Tolerated, end_of, ends_with_json};
+use super::{Entry, Kind, LengthForm, Tolerated, end_of, ends_with_json};
 use crate::error::EngineError;
 
 const LENGTH: LengthForm = LengthForm { zero: 0, end: END };

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use bytestring::ByteString;
+use sio_core::codec::utf16::{self, Misfit};
 
 use super::super::packet::{EnginePacket, PacketType, latin1};
 use super::{Entry, Kind, LengthForm, TextRule, Tolerated, end_of, ends_with_json, utf8_or_lossy};
@@ -183,51 +184,14 @@ impl Unit {
 }
 
 fn utf16_end(body: &str, start: usize, declared: u64) -> Result<usize, EngineError> {
-    let mut end = start;
-    let mut missing = declared;
-    while missing > 0 {
-        // A unit takes one byte at least, so this is never too far.
-        let Ok(reached) = end_of(body.as_bytes(), end, missing) else {
-            let missing = missing.saturating_sub(utf16_units(&body.as_bytes()[end..]));
-            return Err(EngineError::Truncated {
-                offset: start,
-                declared,
-                available: declared - missing,
-            });
-        };
-        let found = utf16_units(&body.as_bytes()[end..reached]);
-        end = reached;
-        // Only the last character can be too much, being a surrogate pair where one unit was missing.
-        missing = missing
-            .checked_sub(found)
-            .ok_or_else(|| EngineError::SplitCharacter {
-                offset: last_character(body, end),
-                declared,
-            })?;
-    }
-    // The last character's unit is counted at its first byte; here come the others.
-    while !body.is_char_boundary(end) {
-        end += 1;
-    }
-    Ok(end)
-}
-
-/// Where the character begins that the byte before `end` belongs to.
-fn last_character(body: &str, end: usize) -> usize {
-    let mut start = end.saturating_sub(1);
-    while !body.is_char_boundary(start) {
-        start -= 1;
-    }
-    start
-}
-
-/// The UTF-16 units of the characters that *begin* in these bytes.
-fn utf16_units(utf8: &[u8]) -> u64 {
-    let units = |byte: &u8| u8::from(!matches!(byte, 0x80..=0xbf)) + u8::from(*byte >= 0xf0);
-    // A chunk's sum fits into a byte, which lets the compiler add many at once.
-    utf8.chunks(32)
-        .map(|chunk| u64::from(chunk.iter().map(units).sum::<u8>()))
-        .sum()
+    utf16::end(body, start, declared).map_err(|misfit| match misfit {
+        Misfit::Truncated { available } => EngineError::Truncated {
+            offset: start,
+            declared,
+            available,
+        },
+        Misfit::SplitCharacter { offset } => EngineError::SplitCharacter { offset, declared },
+    })
 }
 
 fn byte_end(body: &str, start: usize, declared: u64) -> Result<usize, EngineError> {

@@ -50,7 +50,7 @@ fn closing_is_bounded_with_a_dead_peer() {
 
 #[test]
 fn closing_before_the_session_is_open_ends_it_at_once() {
-    let mut scenario = Scenario::start(config());
+    let mut scenario = start(config());
     scenario.outputs();
     scenario.command(Command::Close);
     assert_eq!(

@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn polling_opens_with_one_get_and_polls_again() {
-    let mut scenario = Scenario::start(config());
+    let mut scenario = start(config());
     assert_eq!(scenario.outputs(), ["get"]);
     scenario.answer_poll(&[OPEN]);
     assert_eq!(
@@ -19,7 +19,7 @@ fn polling_opens_with_one_get_and_polls_again() {
 
 #[test]
 fn a_handshake_that_holds_several_packets_delivers_all_of_them_in_order() {
-    let mut scenario = Scenario::start(config());
+    let mut scenario = start(config());
     scenario.outputs();
     scenario.answer_poll(&[OPEN, "40", r#"42["hello",1]"#]);
     let outputs = scenario.outputs();
@@ -31,7 +31,7 @@ fn a_handshake_that_holds_several_packets_delivers_all_of_them_in_order() {
 fn websocket_only_makes_no_http_request() {
     let mut config = config();
     config.transports = vec![Transport::WebSocket];
-    let mut scenario = Scenario::start(config);
+    let mut scenario = start(config);
     assert_eq!(
         scenario.outputs(),
         ["open /socket.io/?EIO=3&transport=websocket"]
@@ -49,7 +49,7 @@ fn no_upgrade_is_made_if_none_is_offered_wanted_or_allowed() {
     let mut not_allowed = config();
     not_allowed.transports = vec![Transport::Polling];
     for (config, open) in [(config(), OPEN_WS), (not_wanted, OPEN), (not_allowed, OPEN)] {
-        let mut scenario = Scenario::start(config);
+        let mut scenario = start(config);
         scenario.outputs();
         scenario.answer_poll(&[open]);
         assert_eq!(scenario.outputs(), ["opened S on polling", "get"]);
@@ -98,7 +98,7 @@ fn answers_that_are_no_handshake_end_the_session_and_say_what_they_are() {
         (200, "text/plain", "2:40", "expected an open packet first"),
     ];
     for (status, content_type, body, expected) in cases {
-        let mut scenario = Scenario::start(config());
+        let mut scenario = start(config());
         scenario.outputs();
         scenario.answer_get(status, content_type, body.as_bytes().to_vec());
         let outputs = scenario.outputs();
@@ -112,7 +112,7 @@ fn answers_that_are_no_handshake_end_the_session_and_say_what_they_are() {
 
 #[test]
 fn a_redirect_is_not_followed_and_named() {
-    let mut scenario = Scenario::start(config());
+    let mut scenario = start(config());
     scenario.outputs();
     let id = scenario.get.take().unwrap();
     let response = Response {

@@ -31,12 +31,12 @@ fn namespaces_are_joined_left_and_refused() {
 fn a_root_event_a_root_ack_or_a_granted_namespace_proves_the_root() {
     for (text, then) in [
         (r#"42["e"]"#, "event / e [] None"),
-        ("430[]", "ack / 0"),
+        ("430[]", "ack / 0 []"),
         ("40/chat,", "joined /chat"),
     ] {
         let mut config = config();
         config.transports = vec![Transport::WebSocket];
-        let mut scenario = Scenario::start(config);
+        let mut scenario = start(config);
         scenario.input(Input::WebSocketOpened);
         scenario.text(OPEN_WS);
         scenario.join("/chat");
@@ -54,7 +54,7 @@ fn the_root_may_be_assumed_to_be_connected() {
     let mut config = config();
     config.transports = vec![Transport::WebSocket];
     config.options = Options::new().assume_root_connected(true);
-    let mut scenario = Scenario::start(config);
+    let mut scenario = start(config);
     scenario.input(Input::WebSocketOpened);
     scenario.outputs();
     scenario.text(OPEN_WS);

@@ -138,7 +138,7 @@ fn a_single_packet_beyond_the_limit_of_a_post_leaves_alone() {
 
 #[test]
 fn the_server_s_own_limit_is_kept() {
-    let mut scenario = Scenario::start(config());
+    let mut scenario = start(config());
     scenario.outputs();
     scenario.answer_poll(&[
         r#"0{"sid":"S","upgrades":[],"pingInterval":25000,"pingTimeout":5000,"maxPayload":1000}"#,

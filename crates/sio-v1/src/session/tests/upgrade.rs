@@ -101,7 +101,7 @@ fn a_silent_websocket_is_dropped_at_the_upgrade_timeout() {
 fn a_ping_due_while_pausing_leaves_behind_the_upgrade() {
     let mut config = config();
     config.upgrade_timeout = 60 * SECOND;
-    let mut scenario = Scenario::start(config);
+    let mut scenario = start(config);
     scenario.outputs();
     scenario.answer_poll(&[OPEN]);
     scenario.input(Input::WebSocketOpened);

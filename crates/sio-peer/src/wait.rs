@@ -6,17 +6,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long anything here may take that takes no time on a good day.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a thread is busy with, to be fetched later.
 #[derive(Debug)]
-pub(crate) struct Background<T> {
+pub struct Background<T> {
     what: &'static str,
     result: Receiver<thread::Result<T>>,
 }
 
 /// Does something that blocks on a thread of its own.
-pub(crate) fn background<T: Send + 'static>(
+pub fn background<T: Send + 'static>(
     what: &'static str,
     act: impl FnOnce() -> T + Send + 'static,
 ) -> Background<T> {
@@ -33,7 +33,7 @@ pub(crate) fn background<T: Send + 'static>(
 impl<T> Background<T> {
     /// The result, within [`PATIENCE`].
     #[track_caller]
-    pub(crate) fn join(self) -> T {
+    pub fn join(self) -> T {
         match self.result.recv_timeout(PATIENCE) {
             Ok(Ok(value)) => value,
             Ok(Err(panic)) => std::panic::resume_unwind(panic),
@@ -42,14 +42,15 @@ impl<T> Background<T> {
     }
 
     /// Whether it is still going on after `limit`.
-    pub(crate) fn blocks_for(&self, limit: Duration) -> bool {
+    #[must_use]
+    pub fn blocks_for(&self, limit: Duration) -> bool {
         self.result.recv_timeout(limit).is_err()
     }
 }
 
 /// The next value of a channel, within [`PATIENCE`].
 #[track_caller]
-pub(crate) fn next<T>(what: &str, from: &Receiver<T>) -> T {
+pub fn next<T>(what: &str, from: &Receiver<T>) -> T {
     match from.recv_timeout(PATIENCE) {
         Ok(value) => value,
         Err(error) => panic!("waited {PATIENCE:?} for {what}: {error}"),
@@ -58,7 +59,7 @@ pub(crate) fn next<T>(what: &str, from: &Receiver<T>) -> T {
 
 /// Waits for something that tells nobody when it happens.
 #[track_caller]
-pub(crate) fn eventually(what: &str, limit: Duration, mut is_so: impl FnMut() -> bool) {
+pub fn eventually(what: &str, limit: Duration, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + limit;
     while !is_so() {
         assert!(Instant::now() < deadline, "waited {limit:?} for {what}");
@@ -68,7 +69,7 @@ pub(crate) fn eventually(what: &str, limit: Duration, mut is_so: impl FnMut() ->
 
 /// Runs something and asserts how long it took.
 #[track_caller]
-pub(crate) fn takes<T>(least: Duration, most: Duration, act: impl FnOnce() -> T) -> T {
+pub fn takes<T>(least: Duration, most: Duration, act: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let value = act();
     let took = start.elapsed();
@@ -79,9 +80,18 @@ pub(crate) fn takes<T>(least: Duration, most: Duration, act: impl FnOnce() -> T)
     value
 }
 
+/// Does something with each of these at the same time, for what takes its time and computes little.
+pub fn all_at_once<T: Send>(cases: impl IntoIterator<Item = T>, act: impl Fn(T) + Sync) {
+    thread::scope(|scope| {
+        for case in cases {
+            scope.spawn(|| act(case));
+        }
+    });
+}
+
 /// Asserts that a text holds each of these parts, and names no cause twice.
 #[track_caller]
-pub(crate) fn assert_says(text: &str, parts: &[&str]) {
+pub fn assert_says(text: &str, parts: &[&str]) {
     let causes: Vec<&str> = text.split(": ").collect();
     assert!(
         causes.windows(2).all(|pair| pair[0] != pair[1]),
@@ -94,7 +104,7 @@ pub(crate) fn assert_says(text: &str, parts: &[&str]) {
 
 /// The error of a result, which must be one.
 #[track_caller]
-pub(crate) fn error_of<T: Debug, E>(what: &str, result: Result<T, E>) -> E {
+pub fn error_of<T: Debug, E>(what: &str, result: Result<T, E>) -> E {
     match result {
         Ok(value) => panic!("{what} should have failed, and gave {value:?}"),
         Err(error) => error,

@@ -1,11 +1,13 @@
 //! A scripted peer: hands the client's requests to the test, and answers what the test says.
 //!
 //! Each connection has a thread that reads requests; the test takes them one by one, in the order they are wanted.
-//! The peer itself watches one rule all the time: a session has one GET and one POST out at most. When it goes, its
+//! The peer itself watches one rule all the time: a path has one GET and one POST out at most, and so has
+//! a session. When it goes, its
 //! connections and threads go.
 
-use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::collections::{HashMap, VecDeque};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::mem;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -14,10 +16,10 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::wait::PATIENCE;
-use crate::wire::{Packet, binary_body, read_post, text_body};
 
+/// See the [module](self).
 #[derive(Debug)]
-pub(crate) struct Peer {
+pub struct Peer {
     address: SocketAddr,
     shared: Arc<Shared>,
     requests: Receiver<Request>,
@@ -31,17 +33,21 @@ struct Shared {
     stopping: AtomicBool,
     streams: Mutex<Vec<TcpStream>>,
     readers: Mutex<Vec<JoinHandle<()>>>,
-    gets: Arc<AtomicUsize>,
-    posts: Arc<AtomicUsize>,
+    /// How many requests are unanswered, by method and path.
+    flights: Mutex<HashMap<String, Arc<AtomicUsize>>>,
     faults: Mutex<Vec<String>>,
 }
 
 impl Peer {
-    pub(crate) fn new() -> Self {
+    /// A peer on loopback, on a port that the system chooses.
+    #[must_use]
+    pub fn new() -> Self {
         Self::at("127.0.0.1:0")
     }
 
-    pub(crate) fn at(address: &str) -> Self {
+    /// A peer at an address.
+    #[must_use]
+    pub fn at(address: &str) -> Self {
         let listener = TcpListener::bind(address).expect("a free port");
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared::default());
@@ -57,40 +63,47 @@ impl Peer {
         }
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// Its URL, without a path.
+    #[must_use]
+    pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    pub(crate) fn port(&self) -> u16 {
+    /// Its port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
         self.address.port()
     }
 
     /// How many connections were made to it.
-    pub(crate) fn connections(&self) -> usize {
+    #[must_use]
+    pub fn connections(&self) -> usize {
         self.shared.streams.lock().unwrap().len()
     }
 
+    /// The next GET that opens no WebSocket; others are kept for later.
     #[track_caller]
-    pub(crate) fn get(&mut self) -> Request {
+    pub fn get(&mut self) -> Request {
         self.request("a GET", |request| {
             request.method == "GET" && !request.is_upgrade()
         })
     }
 
+    /// The next POST; others are kept for later.
     #[track_caller]
-    pub(crate) fn post(&mut self) -> Request {
+    pub fn post(&mut self) -> Request {
         self.request("a POST", |request| request.method == "POST")
     }
 
     /// The next POST, if it comes within `limit`; nothing else may.
     #[track_caller]
-    pub(crate) fn post_within(&mut self, limit: Duration) -> Option<Request> {
+    pub fn post_within(&mut self, limit: Duration) -> Option<Request> {
         self.within("POST", limit)
     }
 
     /// The next GET, if it comes within `limit`; nothing else may.
     #[track_caller]
-    pub(crate) fn get_within(&mut self, limit: Duration) -> Option<Request> {
+    pub fn get_within(&mut self, limit: Duration) -> Option<Request> {
         self.within("GET", limit)
     }
 
@@ -102,19 +115,20 @@ impl Peer {
     }
 
     /// The next request of any kind, if one comes within `limit`.
-    pub(crate) fn any_within(&mut self, limit: Duration) -> Option<Request> {
+    pub fn any_within(&mut self, limit: Duration) -> Option<Request> {
         let stashed = self.stash.pop_front();
         stashed.or_else(|| self.requests.recv_timeout(limit).ok())
     }
 
+    /// The next WebSocket handshake; others are kept for later.
     #[track_caller]
-    pub(crate) fn upgrade(&mut self) -> Request {
+    pub fn upgrade(&mut self) -> Request {
         self.request("a WebSocket handshake", Request::is_upgrade)
     }
 
     /// Asserts that nothing is asked for within `limit`.
     #[track_caller]
-    pub(crate) fn hears_nothing(&mut self, limit: Duration) {
+    pub fn hears_nothing(&mut self, limit: Duration) {
         let came = self
             .stash
             .pop_front()
@@ -152,7 +166,7 @@ impl Drop for Peer {
         for stream in self.shared.streams.lock().unwrap().drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
-        for reader in std::mem::take(&mut *self.shared.readers.lock().unwrap()) {
+        for reader in mem::take(&mut *self.shared.readers.lock().unwrap()) {
             reader.join().unwrap();
         }
         let faults = self.shared.faults.lock().unwrap();
@@ -181,8 +195,11 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>, sender: &Sender<Request>
 }
 
 fn read_requests(stream: &TcpStream, shared: &Shared, sender: &Sender<Request>) {
-    let mut reader = BufReader::new(stream);
+    let counted = Counted { stream, reads: 0 };
+    // Large enough that the buffer is no reason to read twice.
+    let mut reader = BufReader::with_capacity(64 << 10, counted);
     while let Some(mut request) = read_request(&mut reader, stream) {
+        request.reads = mem::take(&mut reader.get_mut().reads);
         let upgrade = request.is_upgrade();
         if !upgrade {
             request.flight = Some(shared.take_off(&request));
@@ -190,6 +207,20 @@ fn read_requests(stream: &TcpStream, shared: &Shared, sender: &Sender<Request>) 
         if sender.send(request).is_err() || upgrade {
             break; // frames from here on; the test reads them
         }
+    }
+}
+
+/// A stream that counts how often something was read from it.
+struct Counted<'a> {
+    stream: &'a TcpStream,
+    reads: usize,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.stream.read(buffer)?;
+        self.reads += 1;
+        Ok(count)
     }
 }
 
@@ -216,6 +247,7 @@ fn read_request(reader: &mut impl BufRead, stream: &TcpStream) -> Option<Request
         headers,
         body: Vec::new(),
         stream: stream.try_clone().ok()?,
+        reads: 0,
         flight: None,
     };
     let length = request
@@ -228,16 +260,14 @@ fn read_request(reader: &mut impl BufRead, stream: &TcpStream) -> Option<Request
 
 impl Shared {
     fn take_off(&self, request: &Request) -> Flight {
-        let counter = if request.method == "GET" {
-            &self.gets
-        } else {
-            &self.posts
-        };
+        let path = request.target.split('?').next().unwrap_or_default();
+        let key = format!("{} {path}", request.method);
+        let counter = Arc::clone(self.flights.lock().unwrap().entry(key).or_default());
         if counter.fetch_add(1, Ordering::AcqRel) > 0 {
             let fault = format!("a second {} {}", request.method, request.target);
             self.faults.lock().unwrap().push(fault);
         }
-        Flight(Arc::clone(counter))
+        Flight(counter)
     }
 }
 
@@ -251,18 +281,28 @@ impl Drop for Flight {
     }
 }
 
+/// A request that waits for its answer. Dropped, it stays unanswered, and its connection open.
 #[derive(Debug)]
-pub(crate) struct Request {
-    pub(crate) method: String,
-    pub(crate) target: String,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
-    pub(crate) stream: TcpStream,
+pub struct Request {
+    /// `GET` or `POST`.
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+    /// The headers, their names in small letters.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+    /// What it came over.
+    pub stream: TcpStream,
+    /// In how many pieces it came. One that was written at once, and is not large, comes in one.
+    pub reads: usize,
     flight: Option<Flight>,
 }
 
 impl Request {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    /// A header's value.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(other, _)| other == name);
         found.map(|(_, value)| &**value)
     }
@@ -271,43 +311,31 @@ impl Request {
         self.header("upgrade").is_some()
     }
 
-    /// The packets of a post.
-    pub(crate) fn packets(&self) -> Vec<Packet> {
-        assert_eq!(
-            self.header("content-type"),
-            Some("application/octet-stream")
-        );
-        read_post(&self.body)
-    }
-
-    pub(crate) fn answer(mut self, answer: &Answer) {
+    /// Answers it.
+    pub fn answer(mut self, answer: &Answer) {
         // The client may ask again as soon as it has the answer.
         self.flight = None;
         let _ = self.stream.write_all(&answer.bytes());
     }
 
-    pub(crate) fn ok(self) {
-        self.answer(&Answer::new(200, "text/html", b"ok"));
-    }
-
     /// What is written as it is from here on may be a whole answer: the client may ask again.
-    pub(crate) fn may_be_answered(&mut self) {
+    pub fn may_be_answered(&mut self) {
         self.flight = None;
     }
 
     /// Writes bytes as they are; the request stays unanswered as far as the peer is concerned.
-    pub(crate) fn raw(&mut self, bytes: &[u8]) {
+    pub fn raw(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes);
     }
 
     /// Ends the connection.
-    pub(crate) fn close(self) {
+    pub fn close(self) {
         let _ = self.stream.shutdown(Shutdown::Both);
     }
 
     /// Waits until the client ends the connection.
     #[track_caller]
-    pub(crate) fn expect_drop(self) {
+    pub fn expect_drop(self) {
         self.stream.set_read_timeout(Some(PATIENCE)).unwrap();
         // The reading thread may see the end first; either way there is nothing to read.
         match (&self.stream).read(&mut [0]) {
@@ -319,14 +347,16 @@ impl Request {
 
 /// An HTTP answer.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub struct Answer {
     status: u16,
     headers: Vec<(&'static str, String)>,
     body: Vec<u8>,
 }
 
 impl Answer {
-    pub(crate) fn new(status: u16, content_type: &str, body: &[u8]) -> Self {
+    /// An answer of this status, with a body.
+    #[must_use]
+    pub fn new(status: u16, content_type: &str, body: &[u8]) -> Self {
         Self {
             status,
             headers: vec![("Content-Type", content_type.to_owned())],
@@ -334,32 +364,16 @@ impl Answer {
         }
     }
 
-    /// Packets in the text framing.
-    pub(crate) fn text(packets: &[&str]) -> Self {
-        Self::new(200, "text/plain; charset=UTF-8", &text_body(packets))
-    }
-
-    /// Packets in the binary framing.
-    pub(crate) fn binary(packets: &[Packet]) -> Self {
-        Self::new(200, "application/octet-stream", &binary_body(packets))
-    }
-
-    /// A body that says it is in the text framing.
-    pub(crate) fn broken(body: impl AsRef<[u8]>) -> Self {
-        Self::new(200, "text/plain; charset=UTF-8", body.as_ref())
-    }
-
-    /// A body that says it is in the binary framing.
-    pub(crate) fn broken_binary(body: impl AsRef<[u8]>) -> Self {
-        Self::new(200, "application/octet-stream", body.as_ref())
-    }
-
-    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+    /// The same with one more header.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
         self.headers.push((name, value.to_owned()));
         self
     }
 
-    pub(crate) fn bytes(&self) -> Vec<u8> {
+    /// The bytes on the wire.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
         let mut head = format!(
             "HTTP/1.1 {} Whatever\r\nContent-Length: {}\r\n",
             self.status,

@@ -1,7 +1,8 @@
 //! Decimal digits of a number without an allocation, for lengths, counts and ids.
 
 /// The digits of a number, most significant first, as values 0 to 9.
-pub(crate) struct Decimal {
+#[derive(Debug, Clone, Copy)]
+pub struct Decimal {
     digits: [u8; Self::MAX],
     start: usize,
 }
@@ -10,7 +11,8 @@ impl Decimal {
     /// The digits of `u64::MAX`.
     const MAX: usize = 20;
 
-    pub(crate) fn new(mut number: u64) -> Self {
+    /// Of a number.
+    pub fn new(mut number: u64) -> Self {
         let mut digits = [0; Self::MAX];
         let mut start = Self::MAX;
         loop {
@@ -24,21 +26,23 @@ impl Decimal {
     }
 
     /// The digits of a length or count.
-    pub(crate) fn of(number: usize) -> Self {
+    pub fn of(number: usize) -> Self {
         Self::new(number as u64)
     }
 
     /// Digit values, not ASCII: the form of the binary framing's lengths.
-    pub(crate) fn values(&self) -> &[u8] {
+    pub fn values(&self) -> &[u8] {
         &self.digits[self.start..]
     }
 
-    pub(crate) fn len(&self) -> usize {
+    /// How many there are; at least one.
+    #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
+    pub fn len(&self) -> usize {
         Self::MAX - self.start
     }
 
     /// Appends the digits in ASCII.
-    pub(crate) fn push_to(&self, text: &mut String) {
+    pub fn push_to(&self, text: &mut String) {
         text.extend(self.values().iter().map(|digit| char::from(b'0' + digit)));
     }
 }

@@ -4,11 +4,13 @@ use std::env;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
+use std::panic;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::wait::{Background, background};
+use crate::wait::{Background, PATIENCE, background, eventually};
 
 const MARK: &str = "SIO_IT_ALONE";
 
@@ -17,13 +19,13 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs `body` in a process of its own: the test executable, told to run only the test `name`, which is the caller.
 #[track_caller]
-pub(crate) fn alone(name: &str, body: impl FnOnce()) {
+pub fn alone(name: &str, body: impl FnOnce()) {
     alone_with(name, &[], body);
 }
 
 /// The same with environment variables.
 #[track_caller]
-pub(crate) fn alone_with(name: &str, variables: &[(&str, &OsStr)], body: impl FnOnce()) {
+pub fn alone_with(name: &str, variables: &[(&str, &OsStr)], body: impl FnOnce()) {
     if env::var_os(MARK).is_some() {
         return body();
     }
@@ -69,7 +71,8 @@ fn read_all(mut from: impl Read + Send + 'static) -> Background<String> {
 }
 
 /// The names of the client's threads in this process; Linux only, elsewhere none.
-pub(crate) fn client_threads() -> Vec<String> {
+#[must_use]
+pub fn client_threads() -> Vec<String> {
     let Ok(tasks) = fs::read_dir("/proc/self/task") else {
         return Vec::new();
     };
@@ -81,9 +84,83 @@ pub(crate) fn client_threads() -> Vec<String> {
 }
 
 /// What this process holds in memory, in bytes; 0 where the system does not tell.
-pub(crate) fn resident_bytes() -> usize {
+#[must_use]
+pub fn resident_bytes() -> usize {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<usize>().ok());
     kilobytes.unwrap_or(0) << 10
+}
+
+/// How long this process has computed so far, all its threads together; zero where the system does not tell.
+#[must_use]
+pub fn cpu_time() -> Duration {
+    let status = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // Behind the name, which may hold anything: user and system time are the 12th and 13th field, in hundredths.
+    let fields = status.rsplit(')').next().unwrap_or_default();
+    let fields = fields.split_ascii_whitespace().skip(11).take(2);
+    let hundredths: u64 = fields.filter_map(|field| field.parse::<u64>().ok()).sum();
+    Duration::from_millis(10 * hundredths)
+}
+
+/// What the documentation promises after a drop or a failure.
+pub const PROMISED: Duration = Duration::from_secs(2);
+
+/// Asserts which threads the client has.
+///
+/// A thread gives itself its name, so that takes a moment; that none is left is so at once.
+#[track_caller]
+pub fn threads_are(expected: &[&str]) {
+    let names = || {
+        let mut names = client_threads();
+        names.sort();
+        names
+    };
+    let limit = Duration::from_secs(u64::from(!expected.is_empty()));
+    eventually(
+        &format!("the threads {expected:?} instead of {:?}", names()),
+        limit,
+        || names() == expected || cfg!(not(target_os = "linux")),
+    );
+}
+
+/// Asserts that the client's threads end, as is promised.
+#[track_caller]
+pub fn threads_end(after: &str) {
+    eventually(
+        &format!("the end of {:?} after {after}", client_threads()),
+        PROMISED,
+        || client_threads().is_empty(),
+    );
+}
+
+/// Asserts that doing something `times` over leaves neither threads nor open files.
+#[track_caller]
+pub fn leaves_nothing(times: usize, act: impl Fn()) {
+    let files = || fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    act();
+    threads_end("the first connections");
+    let before = files();
+    for _ in 0..times {
+        act();
+    }
+    threads_end("all connections");
+    eventually("the files to be closed", PROMISED, || files() <= before);
+}
+
+/// Runs `body` in a process of its own, and asserts that no thread panicked in it and none of the client's is left.
+pub fn without_panics(name: &str, body: impl FnOnce()) {
+    static PANICS: AtomicUsize = AtomicUsize::new(0);
+    alone(name, || {
+        let hook = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            PANICS.fetch_add(1, Ordering::AcqRel);
+            hook(info);
+        }));
+        body();
+        eventually("the end of all threads", PATIENCE, || {
+            client_threads().is_empty()
+        });
+        assert_eq!(PANICS.load(Ordering::Acquire), 0, "panics");
+    });
 }

@@ -1,0 +1,35 @@
+//! What the codecs of both protocols are made of. For protocol crates.
+
+mod decimal;
+pub mod grammar;
+pub mod utf16;
+
+pub use decimal::Decimal;
+
+/// How much a payload, the packets in one HTTP body, may hold. Its size in bytes is the business of whoever reads the body.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PayloadLimits {
+    /// The greatest number of packets in one payload. Default: 100 000, what a server would buffer at 4000 events per
+    /// second over the longest usual time between two polls, 25 s.
+    pub packets: usize,
+}
+
+impl Default for PayloadLimits {
+    fn default() -> Self {
+        Self { packets: 100_000 }
+    }
+}
+
+impl PayloadLimits {
+    /// Sets [`packets`](Self::packets).
+    #[must_use]
+    pub fn packets(mut self, count: usize) -> Self {
+        self.packets = count;
+        self
+    }
+}
+
+/// The longest length of a packet that is read, leading zeros included: up to 9 999 999 999, more than any body that fits
+/// into memory here. JavaScript parsers give up after 310 digits.
+pub const MAX_LENGTH_DIGITS: usize = 10;

@@ -1,0 +1,23 @@
+//! The client against scripted peers in the same process: odd, broken and hostile ones. Nothing here needs a network
+//! beyond loopback; ports are given by the system, and every wait is bounded and says what it waited for.
+
+mod acks;
+mod closing;
+mod faults;
+mod handshake;
+mod heartbeat;
+mod malice;
+mod moving;
+mod opening;
+mod orders;
+mod packets;
+mod polling;
+mod pressure;
+mod rules;
+mod scene;
+mod stream;
+mod threads;
+#[cfg(feature = "rustls")]
+mod tls;
+mod websocket;
+mod wire;

@@ -1,0 +1,19 @@
+//! Scripted peers for the tests of the protocol crates.
+//!
+//! What is here knows HTTP, WebSocket and TLS, and waits; the words of a protocol are in the tests of its crate. Nothing
+//! needs a network beyond loopback; ports are given by the system, and every wait is bounded and says what it waited for.
+
+#![expect(
+    clippy::new_without_default,
+    reason = "a peer is a thing that is started, not a value"
+)]
+
+pub mod alone;
+pub mod bytes;
+pub mod client;
+pub mod flood;
+pub mod peer;
+pub mod scenario;
+pub mod tls;
+pub mod wait;
+pub mod websocket;
