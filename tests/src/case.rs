@@ -1,25 +1,38 @@
 //! A case: one behaviour of the checklist, with its outcome and the checks that cases are written with.
 
 use std::fmt;
+use std::sync::Arc;
 
 use sio_core::session::Session;
 
 use crate::context::Context;
+use crate::protocol::Protocol;
+use crate::server::Server;
 
 /// Which transports a run uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mode {
-    /// HTTP polling only.
+    /// HTTP polling only; 0.9 calls it xhr-polling.
     Polling,
     /// WebSocket only.
     WebSocket,
     /// Polling first, then the upgrade to WebSocket.
     Upgrade,
+    /// The streamed HTTP answer of 0.9 only.
+    HtmlFile,
+    /// The script polling of 0.9 only.
+    JsonpPolling,
 }
 
 impl Mode {
-    /// All of them, in the order of the tables.
-    pub const EVERY: [Self; 3] = [Self::Polling, Self::WebSocket, Self::Upgrade];
+    /// All of them, in the order of the tables. Each protocol has [some](crate::protocol::Protocol::MODES).
+    pub const EVERY: [Self; 5] = [
+        Self::Polling,
+        Self::WebSocket,
+        Self::Upgrade,
+        Self::HtmlFile,
+        Self::JsonpPolling,
+    ];
 
     /// The name on the command line and in `expected.json`.
     #[must_use]
@@ -28,6 +41,8 @@ impl Mode {
             Self::Polling => "polling",
             Self::WebSocket => "websocket",
             Self::Upgrade => "upgrade",
+            Self::HtmlFile => "htmlfile",
+            Self::JsonpPolling => "jsonp-polling",
         }
     }
 
@@ -44,7 +59,7 @@ impl fmt::Display for Mode {
     }
 }
 
-/// Every mode, for cases that hold on all transports.
+/// Every mode that the protocol has, for cases that hold on all transports.
 pub const ALL: &[Mode] = &Mode::EVERY;
 /// Polling only.
 pub const POLLING: &[Mode] = &[Mode::Polling];
@@ -79,10 +94,87 @@ impl<P: Session> Clone for Case<P> {
 impl<P: Session> Copy for Case<P> {}
 
 impl<P: Session> Case<P> {
+    /// A case that holds on every transport.
+    #[must_use]
+    pub const fn everywhere(
+        id: &'static str,
+        title: &'static str,
+        run: fn(&Context<P>) -> Outcome,
+    ) -> Self {
+        Self::in_modes(id, title, ALL, run)
+    }
+
+    /// A case that holds on some transports.
+    #[must_use]
+    pub const fn in_modes(
+        id: &'static str,
+        title: &'static str,
+        modes: &'static [Mode],
+        run: fn(&Context<P>) -> Outcome,
+    ) -> Self {
+        Self {
+            id,
+            title,
+            modes,
+            run,
+        }
+    }
+}
+
+/// Runs a case on a server in a mode, with a tag.
+type AnyRun = dyn Fn(&Arc<Server>, Mode, &str) -> Outcome + Send + Sync;
+
+/// A case of whatever protocol.
+#[derive(Clone)]
+pub struct AnyCase {
+    /// Its number in the checklist, for example `V6.1`.
+    pub id: &'static str,
+    /// The behaviour in a few words.
+    pub title: &'static str,
+    /// The modes it runs in; the protocol has all of them.
+    pub modes: Vec<Mode>,
+    run: Arc<AnyRun>,
+}
+
+impl AnyCase {
+    /// Runs the case with a connection of its own protocol; the tag is one that no other case has.
+    ///
+    /// # Errors
+    /// If the behaviour is another one.
+    pub fn run(&self, server: &Arc<Server>, mode: Mode, tag: &str) -> Outcome {
+        (self.run)(server, mode, tag)
+    }
+
     /// The group, for example `V6`.
     #[must_use]
     pub fn group(&self) -> &'static str {
         group_of(self.id)
+    }
+}
+
+impl<P: Protocol> From<Case<P>> for AnyCase {
+    fn from(case: Case<P>) -> Self {
+        let has = |mode: &Mode| case.modes.contains(mode);
+        Self {
+            id: case.id,
+            title: case.title,
+            modes: P::MODES.iter().copied().filter(has).collect(),
+            run: Arc::new(move |server, mode, tag| {
+                let options = P::options_for(server.version());
+                let context = Context::new(Arc::clone(server), mode, tag.to_owned(), options);
+                (case.run)(&context)
+            }),
+        }
+    }
+}
+
+impl fmt::Debug for AnyCase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnyCase")
+            .field("id", &self.id)
+            .field("title", &self.title)
+            .field("modes", &self.modes)
+            .finish_non_exhaustive()
     }
 }
 

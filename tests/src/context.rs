@@ -224,6 +224,8 @@ pub fn transports_of(mode: Mode) -> Vec<Transport> {
         Mode::Polling => vec![Transport::Polling],
         Mode::WebSocket => vec![Transport::WebSocket],
         Mode::Upgrade => vec![Transport::Polling, Transport::WebSocket],
+        Mode::HtmlFile => vec![Transport::HtmlFile],
+        Mode::JsonpPolling => vec![Transport::JsonpPolling],
     }
 }
 

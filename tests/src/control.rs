@@ -95,7 +95,7 @@ pub struct Request {
     pub seq: u64,
     /// The variant it came to.
     pub port: String,
-    /// `handshake`, `poll`, `post`, `upgrade` (any WebSocket), `other`.
+    /// `handshake`, `poll`, `post`, `stream` (htmlfile), `upgrade` (any WebSocket), `other`.
     pub kind: String,
     /// The number of its TCP connection.
     pub connection: u64,
@@ -245,6 +245,29 @@ impl Packet {
     }
 }
 
+/// A question of the server to the client, asked with `ask` or one of its kin.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Question {
+    /// The order of records.
+    pub seq: u64,
+    /// Its session.
+    pub sid: String,
+    /// The namespace.
+    pub nsp: String,
+    /// What it asked for: `data`, or on 0.9 only a receipt, `plain`, of a `message`, or of `json`.
+    pub how: String,
+    /// The name of the event; messages have none.
+    pub name: Option<String>,
+    /// How often the server's callback ran.
+    pub answers: u64,
+    /// The values of the newest answer.
+    pub values: Option<Value>,
+    /// When it was asked.
+    pub at: f64,
+    /// When the newest answer came.
+    pub answered_at: Option<f64>,
+}
+
 /// What the server did with an `emit`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Emitted {
@@ -355,6 +378,14 @@ impl Tagged {
     /// If the control port does not answer.
     pub fn sent(&self) -> Outcome<Vec<Packet>> {
         self.list("packets", &[("direction", "sent")])
+    }
+
+    /// The questions the server asked, in order.
+    ///
+    /// # Errors
+    /// If the control port does not answer.
+    pub fn questions(&self) -> Outcome<Vec<Question>> {
+        self.list("questions", &[])
     }
 
     // --- making it do something ---------------------------------------------------------------------------------

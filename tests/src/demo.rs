@@ -4,9 +4,10 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use sio_core::{Deadline, Error};
-use sio_v1::{Ack, Client, Options, Result, Status, Transport, Value};
+use sio_core::{Ack, Deadline, Error, Result, Status, Transport, Value};
+use sio_net::{Client, ClientBuilder};
 
+use crate::protocol::{Protocol, WithProtocol, of_server};
 use crate::server::Server;
 
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -17,41 +18,28 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// If the server does not start, or something does not work; the text says what.
 pub fn run(server: &str) -> std::result::Result<(), String> {
     let server = Server::start(server).map_err(|error| error.to_string())?;
-    let url = format!("http://127.0.0.1:{}", server.port("main"));
-    println!("socket.io {} is up at {url}", server.name());
-    let told = tell(&url, server.version());
+    println!(
+        "socket.io {} is up at http://127.0.0.1:{}",
+        server.name(),
+        server.port("main")
+    );
+    let told = of_server(server.name(), Story(&server));
     server.stop();
     told.map_err(|error| error.chain())
 }
 
-fn tell(url: &str, version: &str) -> Result<()> {
-    let (upgraded, upgrade) = mpsc::channel();
-    let (greeted, greeting) = mpsc::channel();
-    let started = Instant::now();
-    let client = builder(url, version)
-        .on("welcome-question", |question: String, ack: Ack| {
-            ack.send(format!("you asked {question:?}: a Rust program"))
-        })
-        .on("welcome-answer", move |answer: String| greeted.send(answer))
-        .on_status(move |status: &Status| {
-            if matches!(status, Status::Upgraded) {
-                // Nobody listens any more once the demo is over.
-                let _ = upgraded.send(());
-            }
-        })
-        .connect()?;
-    let connected = started.elapsed();
-    let answer = wait(&greeting)?;
-    wait(&upgrade)?;
-    let upgraded = started.elapsed();
-    say(
-        "polling",
-        format!("connected in {connected:.1?}, moved to websocket after {upgraded:.1?}"),
-    );
-    say(
-        "question",
-        format!("the server asked, we answered, it heard: {answer}"),
-    );
+struct Story<'a>(&'a Server);
+
+impl WithProtocol for Story<'_> {
+    type Output = Result<()>;
+
+    fn run<P: Protocol>(self) -> Result<()> {
+        tell::<P>(self.0)
+    }
+}
+
+fn tell<P: Protocol>(server: &Server) -> Result<()> {
+    let client = connect::<P>(server)?;
 
     let (text, number): (String, u32) = client.call("echo", ("héllo 👋", 42), PATIENCE)?;
     say("ack", format!("{text} and {number} came back"));
@@ -67,7 +55,17 @@ fn tell(url: &str, version: &str) -> Result<()> {
         format!("news: {title:?}, tagged {}", tags.join(" and ")),
     );
 
-    bytes(&client)?;
+    let (message, messages) = mpsc::channel();
+    client.on("message", move |text: String| message.send(text));
+    client.send("¿qué tal?")?;
+    say(
+        "message",
+        format!("{:?}, sent and sent back", wait(&messages)?),
+    );
+
+    if P::HAS_BYTES {
+        bytes(&client)?;
+    }
 
     let chat = client.namespace("/chat").join()?;
     let () = chat.call("join", "lobby", PATIENCE)?;
@@ -77,7 +75,9 @@ fn tell(url: &str, version: &str) -> Result<()> {
         format!("/chat over the same connection, as {id}"),
     );
 
-    websocket_only(url, version)?;
+    for transport in P::TRANSPORTS {
+        alone::<P>(server, *transport)?;
+    }
 
     let closing = Instant::now();
     client.close()?;
@@ -88,12 +88,53 @@ fn tell(url: &str, version: &str) -> Result<()> {
     Ok(())
 }
 
-fn builder(url: &str, version: &str) -> sio_v1::ClientBuilder {
-    let double_encoded = version.starts_with("1.0.");
-    Client::builder(url).protocol(Options::new().double_encoded_websocket(double_encoded))
+fn builder<P: Protocol>(server: &Server) -> ClientBuilder<P> {
+    Client::builder(&format!("http://127.0.0.1:{}", server.port("main")))
+        .protocol(P::options_for(server.version()))
 }
 
-fn bytes(client: &Client) -> Result<()> {
+/// Connects as a program does that chooses nothing, and answers the question that the server has for everybody.
+fn connect<P: Protocol>(server: &Server) -> Result<Client<P>> {
+    let (upgraded, upgrade) = mpsc::channel();
+    let (greeted, greeting) = mpsc::channel();
+    let started = Instant::now();
+    let client = builder::<P>(server)
+        .on("welcome-question", |question: String, ack: Ack| {
+            ack.send(format!("you asked {question:?}: a Rust program"))
+        })
+        .on("welcome-answer", move |answer: String| greeted.send(answer))
+        .on_status(move |status: &Status| {
+            if matches!(status, Status::Upgraded) {
+                // Nobody listens any more once the demo is over.
+                let _ = upgraded.send(());
+            }
+        })
+        .connect()?;
+    let connected = started.elapsed();
+    let answer = wait(&greeting)?;
+    if P::UPGRADES {
+        wait(&upgrade)?;
+        say(
+            "polling",
+            format!(
+                "connected in {connected:.1?}, moved to websocket after {:.1?}",
+                started.elapsed()
+            ),
+        );
+    } else if let Some(transport) = client.transport() {
+        say(
+            &transport.to_string(),
+            format!("connected in {connected:.1?}"),
+        );
+    }
+    say(
+        "question",
+        format!("the server asked, we answered, it heard: {answer}"),
+    );
+    Ok(client)
+}
+
+fn bytes<P: Protocol>(client: &Client<P>) -> Result<()> {
     let sent: Vec<u8> = (0..=255).cycle().take(500_000).collect();
     let started = Instant::now();
     let nested = (
@@ -117,20 +158,24 @@ fn bytes(client: &Client) -> Result<()> {
     Ok(())
 }
 
-fn websocket_only(url: &str, version: &str) -> Result<()> {
-    const CALLS: u32 = 1000;
-    let client = builder(url, version)
-        .transports([Transport::WebSocket])
-        .connect()?;
+/// Questions over one transport and no other.
+fn alone<P: Protocol>(server: &Server, transport: Transport) -> Result<()> {
+    // On the others each question takes an HTTP request.
+    let calls: u32 = if transport == Transport::WebSocket {
+        1000
+    } else {
+        200
+    };
+    let client = builder::<P>(server).transports([transport]).connect()?;
     let started = Instant::now();
-    for number in 0..CALLS {
+    for number in 0..calls {
         let _: u32 = client.call("echo", number, PATIENCE)?;
     }
     say(
-        "websocket",
+        &transport.to_string(),
         format!(
-            "alone: {CALLS} questions answered, {:.1?} each",
-            started.elapsed() / CALLS
+            "alone: {calls} questions answered, {:.1?} each",
+            started.elapsed() / calls
         ),
     );
     client.close()
@@ -145,5 +190,5 @@ fn wait<T>(channel: &mpsc::Receiver<T>) -> Result<T> {
 }
 
 fn say(what: &str, text: String) {
-    println!("  {what:<10} {text}");
+    println!("  {what:<13} {text}");
 }

@@ -13,7 +13,9 @@
 //! | [`context`] | what a case is given: a server, a transport, a tag of its own |
 //! | [`case`] | a case, its outcome, and the checks |
 //! | [`suites`] | the cases, by group |
+//! | [`protocol`] | what the suites have to know of a protocol, and which server speaks which |
 //! | [`demo`] | what a client can do, in a few lines of output |
+//! | [`soak`] | one connection under load for an hour |
 //! | [`runner`], [`expected`], [`report`] | running them, judging, showing |
 
 pub mod case;
@@ -23,7 +25,9 @@ pub mod demo;
 pub mod expected;
 pub mod front;
 pub mod http;
+pub mod protocol;
 pub mod report;
 pub mod runner;
 pub mod server;
+pub mod soak;
 pub mod suites;

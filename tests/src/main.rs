@@ -1,8 +1,10 @@
 //! `conformance`: runs the suites, serves a server, shows the demo.
 
+use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 use sio_conformance::case::{Mode, is_meant};
@@ -11,12 +13,15 @@ use sio_conformance::expected::Expected;
 use sio_conformance::report::{self, Totals};
 use sio_conformance::runner::{self, Plan};
 use sio_conformance::server::{SERVERS, Server};
+use sio_conformance::soak;
 use sio_conformance::suites;
 
 const HELP: &str = "\
-conformance run [--server S]… [--transport polling|websocket|upgrade]… [--case V6.1|V6]… [--out DIR] [--list]
+conformance run [--server S]… [--transport polling|websocket|upgrade|htmlfile|jsonp-polling]… [--case V6.1|V6]…
+                [--out DIR] [--list]
 conformance serve S          start a server, show its ports, end with Ctrl-D or Ctrl-C
-conformance demo [--server S]";
+conformance demo [--server S]
+conformance soak --server S --transport T [--minutes N] [--rate exchanges-a-second]";
 
 /// What went wrong: the command line, or the run.
 enum Problem {
@@ -57,6 +62,7 @@ fn command() -> Result<ExitCode, Problem> {
             "run" => run(arguments),
             "serve" => serve(arguments),
             "demo" => show_demo(arguments),
+            "soak" => soak_server(arguments),
             name => Err(Problem::Usage(format!("there is no command {name:?}"))),
         },
         Some(Long("help") | Short('h')) | None => {
@@ -141,14 +147,11 @@ fn print_list(plan: &Plan) {
     for server in SERVERS.into_iter().filter(|server| plan.has_server(server)) {
         let cells = plan.cells(server);
         println!("{server}: {} runs", cells.len());
-        let mut ids: Vec<(&str, &str)> = cells
-            .iter()
-            .map(|(case, _)| (case.id, case.title))
-            .collect();
-        ids.dedup();
-        let mut seen = std::collections::HashSet::new();
-        for (id, title) in ids.into_iter().filter(|(id, _)| seen.insert(*id)) {
-            println!("  {id:6} {title}");
+        let mut seen = HashSet::new();
+        for (case, _) in cells {
+            if seen.insert(case.id) {
+                println!("  {:6} {}", case.id, case.title);
+            }
         }
     }
 }
@@ -193,4 +196,42 @@ fn show_demo(mut arguments: lexopt::Parser) -> Result<ExitCode, Problem> {
     }
     demo::run(&server)?;
     Ok(ExitCode::SUCCESS)
+}
+
+// --- soak ---------------------------------------------------------------------------------------------------------
+
+fn soak_server(mut arguments: lexopt::Parser) -> Result<ExitCode, Problem> {
+    let (mut server, mut mode, mut minutes, mut rate) = (None, None, 60.0, None);
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("server") => server = Some(server_name(arguments.value()?.string()?)?),
+            Long("transport") => mode = Some(mode_name(&arguments.value()?.string()?)?),
+            Long("minutes") => minutes = number(&mut arguments)?,
+            Long("rate") => rate = Some(number(&mut arguments)?),
+            argument => return Err(argument.unexpected().into()),
+        }
+    }
+    let (Some(server), Some(mode)) = (server, mode) else {
+        return Err(Problem::Usage("which server, and which transport?".into()));
+    };
+    soak::run(&soak::Plan {
+        server,
+        mode,
+        length: Duration::from_secs_f64(60.0 * minutes),
+        rate,
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The value of an option: a number above 0 that makes sense as a time or a rate.
+fn number(arguments: &mut lexopt::Parser) -> Result<f64, Problem> {
+    const MOST: f64 = 1e6;
+    let number: f64 = arguments.value()?.parse()?;
+    if number > 0.0 && number <= MOST {
+        Ok(number)
+    } else {
+        Err(Problem::Usage(format!(
+            "{number} is not between 0 and {MOST}"
+        )))
+    }
 }

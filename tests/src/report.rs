@@ -7,7 +7,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::case::{Case, Mode, group_of};
+use crate::case::{AnyCase, Mode, group_of};
+use crate::protocol::{Family, family_of};
 use crate::runner::{CaseResult, ServerRun, Verdict};
 use crate::suites;
 
@@ -72,9 +73,12 @@ fn all_results(runs: &[ServerRun]) -> impl Iterator<Item = &CaseResult> {
 /// The whole run as text: the table, each failure, and the totals as the last line.
 #[must_use]
 pub fn text(runs: &[ServerRun]) -> String {
-    let mut text = table(runs);
+    let mut text = tables(runs);
     for run in runs {
         text.push_str(&failures(run));
+        if let Some(why) = &run.not_here {
+            let _ = writeln!(text, "{} was skipped: {why}", run.server);
+        }
     }
     text.push_str(&Totals::of(all_results(runs)).line());
     text.push('\n');
@@ -92,12 +96,20 @@ pub fn progress(run: &ServerRun) -> String {
     )
 }
 
+/// A table for each protocol, for they have other groups and modes.
+fn tables(runs: &[ServerRun]) -> String {
+    let of_protocols =
+        runs.chunk_by(|one, other| family_of(&one.server) == family_of(&other.server));
+    let tables: Vec<String> = of_protocols.map(table).collect();
+    tables.join("\n")
+}
+
 /// Server × mode, by group: `12` passed, `+1s` skipped, `2✗` failed.
 fn table(runs: &[ServerRun]) -> String {
     let groups = groups(runs);
     let mut rows = vec![header(&["server", "transport"], &groups)];
     for run in runs {
-        for mode in Mode::EVERY {
+        for mode in family_of(&run.server).modes.iter().copied() {
             let results: Vec<&CaseResult> = run
                 .results
                 .iter()
@@ -130,7 +142,7 @@ fn header(first: &[&str], rest: &[&str]) -> Vec<String> {
 
 /// The groups that were run, in the order of the suites.
 fn groups(runs: &[ServerRun]) -> Vec<&'static str> {
-    let mut groups: Vec<&'static str> = suites::all().iter().map(Case::group).collect();
+    let mut groups: Vec<&'static str> = suites::all().iter().map(AnyCase::group).collect();
     groups.dedup();
     groups.retain(|group| all_results(runs).any(|result| group_of(result.id) == *group));
     groups
@@ -247,14 +259,27 @@ fn json(runs: &[ServerRun]) -> Result<String, serde_json::Error> {
 
 /// The cases by group, each with its outcome on every server, and the reasons of those that were not run.
 fn markdown(runs: &[ServerRun]) -> String {
-    let mut text = String::from("# Conformance\n\nEach cell: polling, websocket, upgrade. ");
-    text.push_str("`✓` passed, `✗` failed, `s` skipped (the reason stands below), `·` not a matter of that transport.\n");
+    let mut text = String::from("# Conformance\n\nEach cell: ");
+    text.push_str(&legend(runs));
+    text.push_str(". `✓` passed, `✗` failed, `s` skipped (the reason stands below), `·` not a matter of that transport.\n");
     for group in groups(runs) {
         let _ = write!(text, "\n## {group}\n\n{}", group_table(runs, group));
     }
     text.push_str(&reasons(runs));
     let _ = writeln!(text, "\n{}", Totals::of(all_results(runs)).line());
     text
+}
+
+/// What the signs of a cell stand for: the modes, of each protocol that was run.
+fn legend(runs: &[ServerRun]) -> String {
+    let mut families: Vec<Family> = runs.iter().map(|run| family_of(&run.server)).collect();
+    families.dedup();
+    let names = |family: Family| {
+        let modes: Vec<&str> = family.modes.iter().map(|mode| mode.name()).collect();
+        format!("{} ({})", modes.join(", "), family.servers)
+    };
+    let legends: Vec<String> = families.into_iter().map(names).collect();
+    legends.join("; ")
 }
 
 fn group_table(runs: &[ServerRun], group: &str) -> String {
@@ -271,7 +296,7 @@ fn group_table(runs: &[ServerRun], group: &str) -> String {
         let _ = write!(text, " {} |", run.server);
     }
     let _ = writeln!(text, "\n| --- | --- |{}", " --- |".repeat(servers.len()));
-    let run = |case: &Case| all_results(runs).any(|result| result.id == case.id);
+    let run = |case: &AnyCase| all_results(runs).any(|result| result.id == case.id);
     for case in suites::all()
         .into_iter()
         .filter(|case| case.group() == group && run(case))
@@ -286,11 +311,11 @@ fn group_table(runs: &[ServerRun], group: &str) -> String {
 }
 
 fn markdown_cell(run: &ServerRun, id: &str) -> String {
-    let sign = |mode| {
+    let sign = |mode: &Mode| {
         let found = run
             .results
             .iter()
-            .find(|result| result.id == id && result.mode == mode);
+            .find(|result| result.id == id && result.mode == *mode);
         match found.map(|result| &result.verdict) {
             None => "·",
             Some(Verdict::Passed) => "✓",
@@ -298,12 +323,14 @@ fn markdown_cell(run: &ServerRun, id: &str) -> String {
             Some(Verdict::Skipped(_)) => "s",
         }
     };
-    Mode::EVERY.map(sign).join(" ")
+    let signs: Vec<&str> = family_of(&run.server).modes.iter().map(sign).collect();
+    signs.join(" ")
 }
 
 fn reasons(runs: &[ServerRun]) -> String {
     let mut reasons: Vec<(&str, &str, Vec<&str>)> = Vec::new();
-    for result in all_results(runs) {
+    let here = runs.iter().filter(|run| run.not_here.is_none());
+    for result in here.flat_map(|run| &run.results) {
         let Verdict::Skipped(why) = &result.verdict else {
             continue;
         };
@@ -316,13 +343,17 @@ fn reasons(runs: &[ServerRun]) -> String {
             None => reasons.push((result.id, why, vec![&result.server])),
         }
     }
-    if reasons.is_empty() {
+    let not_here = runs
+        .iter()
+        .filter_map(|run| Some(("all", run.not_here.as_deref()?, vec![run.server.as_str()])));
+    let not_here: Vec<_> = not_here.collect();
+    if reasons.is_empty() && not_here.is_empty() {
         return String::new();
     }
     let order: Vec<&str> = suites::all().iter().map(|case| case.id).collect();
     reasons.sort_by_key(|(id, _, _)| order.iter().position(|known| known == id));
     let mut text = String::from("\n## Skipped\n\n| case | servers | why |\n| --- | --- | --- |\n");
-    for (id, why, servers) in reasons {
+    for (id, why, servers) in not_here.into_iter().chain(reasons) {
         let _ = writeln!(text, "| {id} | {} | {why} |", servers.join(", "));
     }
     text
@@ -374,6 +405,7 @@ mod tests {
                 result("V2.1", Mode::Polling, Verdict::Skipped("not there".into())),
                 result("V1.1", Mode::Upgrade, Verdict::Passed),
             ],
+            not_here: None,
             took: Duration::from_secs(1),
         }]
     }
@@ -406,6 +438,30 @@ mod tests {
         assert!(row("V1.1").unwrap().ends_with("| ✓ · ✓ |"), "{text}");
         assert!(row("V1.2").unwrap().ends_with("| ✗ · · |"), "{text}");
         assert!(text.contains("| V2.1 | 2.5.1 | not there |"), "{text}");
+    }
+
+    #[test]
+    fn server_that_is_not_here_says_why_once() {
+        let mut runs = runs();
+        let mut skipped = result("C1.1", Mode::HtmlFile, Verdict::Skipped("no Node".into()));
+        skipped.server = "0.9.0".into();
+        runs.push(ServerRun {
+            server: "0.9.0".into(),
+            output: String::new(),
+            results: vec![skipped],
+            not_here: Some("no Node".into()),
+            took: Duration::ZERO,
+        });
+        let text = text(&runs);
+        assert!(
+            text.contains("\n\nserver  transport  C1\n0.9.0   htmlfile   0+1s\n"),
+            "{text}"
+        );
+        assert!(text.contains("0.9.0 was skipped: no Node\n"), "{text}");
+        let text = markdown(&runs);
+        assert!(text.contains("| all | 0.9.0 | no Node |"), "{text}");
+        assert!(!text.contains("| C1.1 | 0.9.0 |"), "{text}");
+        assert!(text.contains("| · · s · |"), "{text}");
     }
 
     #[test]

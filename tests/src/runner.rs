@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::case::{Case, Mode, Outcome, is_meant};
-use crate::context::Context;
+use crate::case::{AnyCase, Mode, Outcome, is_meant};
 use crate::expected::{Expect, Expected, Row};
+use crate::protocol::family_of;
 use crate::server::{SERVERS, Server, StartError};
 use crate::suites;
 
@@ -38,7 +38,7 @@ impl Plan {
         self.servers.is_empty() || self.servers.iter().any(|name| name == server)
     }
 
-    fn has_case(&self, case: &Case) -> bool {
+    fn has_case(&self, case: &AnyCase) -> bool {
         self.cases.is_empty() || self.cases.iter().any(|name| is_meant(name, case.id))
     }
 
@@ -48,14 +48,17 @@ impl Plan {
 
     /// The cases of the plan on a server, each with one mode, in order.
     #[must_use]
-    pub fn cells(&self, server: &str) -> Vec<(Case, Mode)> {
+    pub fn cells(&self, server: &str) -> Vec<(AnyCase, Mode)> {
+        let cases = suites::for_server(server);
+        let modes = family_of(server)
+            .modes
+            .iter()
+            .copied()
+            .filter(|mode| self.has_mode(*mode));
         let mut cells = Vec::new();
-        for mode in Mode::EVERY.into_iter().filter(|mode| self.has_mode(*mode)) {
-            for case in suites::for_server(server) {
-                if self.has_case(&case) && case.modes.contains(&mode) {
-                    cells.push((case, mode));
-                }
-            }
+        for mode in modes {
+            let fits = |case: &&AnyCase| self.has_case(case) && case.modes.contains(&mode);
+            cells.extend(cases.iter().filter(fits).map(|case| (case.clone(), mode)));
         }
         cells
     }
@@ -98,6 +101,8 @@ pub struct ServerRun {
     pub output: String,
     /// The results, in the order of the plan.
     pub results: Vec<CaseResult>,
+    /// Why the server does not run on this machine, if it does not; then all its cases are skipped.
+    pub not_here: Option<String>,
     /// How long all of it took.
     pub took: Duration,
 }
@@ -105,7 +110,7 @@ pub struct ServerRun {
 /// Runs the plan, one server after the other; `done` sees each server as soon as it is through.
 ///
 /// # Errors
-/// If a server does not start.
+/// If a server does not start though it could run on this machine.
 pub fn run(
     plan: &Plan,
     expected: &Expected,
@@ -126,11 +131,15 @@ pub fn run(
 
 fn run_server(
     name: &str,
-    cells: Vec<(Case, Mode)>,
+    cells: Vec<(AnyCase, Mode)>,
     expected: &Expected,
 ) -> Result<ServerRun, StartError> {
     let begin = Instant::now();
-    let server = Arc::new(Server::start(name)?);
+    let server = match Server::start(name) {
+        Ok(server) => Arc::new(server),
+        Err(error) if error.is_not_here() => return Ok(skipped(name, &cells, &error)),
+        Err(error) => return Err(error),
+    };
     let jobs: Vec<Job> = (0..)
         .zip(cells)
         .map(|(number, (case, mode))| Job { number, case, mode })
@@ -144,15 +153,36 @@ fn run_server(
         server: name.to_owned(),
         output: server.output(),
         results: results.into_iter().map(|(_, result)| result).collect(),
+        not_here: None,
         took: begin.elapsed(),
     })
 }
 
+/// The run of a server that this machine cannot have.
+fn skipped(server: &str, cells: &[(AnyCase, Mode)], error: &StartError) -> ServerRun {
+    let why = error.to_string();
+    let result = |(case, mode): &(AnyCase, Mode)| CaseResult {
+        server: server.to_owned(),
+        mode: *mode,
+        id: case.id,
+        title: case.title,
+        verdict: Verdict::Skipped(why.clone()),
+        took: Duration::ZERO,
+    };
+    ServerRun {
+        server: server.to_owned(),
+        output: String::new(),
+        results: cells.iter().map(result).collect(),
+        not_here: Some(why.clone()),
+        took: Duration::ZERO,
+    }
+}
+
 /// A case to run, and its place in the plan.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Job {
     number: usize,
-    case: Case,
+    case: AnyCase,
     mode: Mode,
 }
 
@@ -186,15 +216,14 @@ impl Job {
     /// Runs the case on a thread of its own. One that overruns is left behind; its server ends soon.
     fn outcome(&self, server: &Arc<Server>) -> Outcome {
         let tag = format!("{}-{}-{}", self.case.id, self.mode, self.number);
-        let options = suites::options_for(server.version());
-        let context: Context<sio_v1::Session> =
-            Context::new(Arc::clone(server), self.mode, tag.clone(), options);
         let (sender, receiver) = mpsc::channel();
-        let run = self.case.run;
+        let (case, mode) = (self.case.clone(), self.mode);
+        let (of_case, tag_of_case) = (Arc::clone(server), tag.clone());
         let started = thread::Builder::new()
             .name(self.case.id.to_owned())
             .spawn(move || {
-                let outcome = catch_unwind(AssertUnwindSafe(|| run(&context)));
+                let outcome =
+                    catch_unwind(AssertUnwindSafe(|| case.run(&of_case, mode, &tag_of_case)));
                 // After an overrun nobody listens any more.
                 drop(sender.send(outcome.unwrap_or_else(|panic| Err(panic_text(&*panic).into()))));
             });

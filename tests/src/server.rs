@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -14,7 +14,14 @@ use serde::Deserialize;
 use crate::control::Control;
 
 /// The servers, in the order of the tables.
-pub const SERVERS: [&str; 8] = [
+pub const SERVERS: [&str; 15] = [
+    "0.9.0",
+    "0.9.6",
+    "0.9.14",
+    "0.9.16",
+    "0.9.17",
+    "0.9.18",
+    "0.9.19",
     "1.0.6",
     "1.3.7",
     "1.4.5",
@@ -31,6 +38,8 @@ pub const REFUSING: &str = "4.8.4-no-eio3";
 const START_LIMIT: Duration = Duration::from_secs(20);
 const STOP_LIMIT: Duration = Duration::from_secs(2);
 const OUTPUT_KEPT: usize = 64 << 10;
+/// What `app.js` ends with when a server does not run on this machine.
+const NOT_HERE: i32 = 3;
 
 /// A process that serves one version of socket.io on several ports. It is ended when this is dropped.
 pub struct Server {
@@ -46,11 +55,29 @@ type Output = Arc<Mutex<VecDeque<u8>>>;
 
 /// Why a server did not start, in one sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StartError(String);
+pub struct StartError {
+    text: String,
+    not_here: bool,
+}
+
+impl StartError {
+    fn new(text: String) -> Self {
+        Self {
+            text,
+            not_here: false,
+        }
+    }
+
+    /// Whether the server cannot run on this machine: a reason to skip it, not a failure.
+    #[must_use]
+    pub fn is_not_here(&self) -> bool {
+        self.not_here
+    }
+}
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -65,21 +92,29 @@ impl Server {
     /// Starts a server: one of [`SERVERS`]. Returns when its ports are open.
     ///
     /// # Errors
-    /// If the name is unknown, Node or the version is not installed, or the server does not become ready in time.
+    /// If the name is unknown, Node or the version is not installed, it does not run on this machine, or the server does
+    /// not become ready in time.
     pub fn start(name: &str) -> Result<Self, StartError> {
         let (folder, arguments) = folder_of(name)?;
         let mut process = spawn(&folder, arguments)?;
-        let output = keep_stderr(&mut process);
+        let (output, reader) = keep_stderr(&mut process);
         let ready = match process.stdout.take() {
             Some(stdout) => wait_until_ready(stdout),
             None => Err("its standard output is missing".to_owned()),
         };
         let ready = ready.map_err(|why| {
-            stop(&mut process);
+            let status = stop(&mut process);
+            wait_for_last_words(reader);
             let said = text_of(&output);
-            StartError(format!(
-                "the server {name} did not start: {why}; it said: {}",
-                said.trim()
+            let said = said.trim();
+            if status == Some(NOT_HERE) {
+                return StartError {
+                    text: said.to_owned(),
+                    not_here: true,
+                };
+            }
+            StartError::new(format!(
+                "the server {name} did not start: {why}; it said: {said}"
             ))
         });
         let ports = ready?.ports;
@@ -142,7 +177,7 @@ impl Server {
 
     /// Ends the process: closes its standard input, waits 2 s at most, then kills it. A second call does nothing.
     pub fn stop(&self) {
-        stop(&mut lock(&self.process));
+        _ = stop(&mut lock(&self.process));
     }
 }
 
@@ -164,7 +199,7 @@ impl fmt::Debug for Server {
 /// The folder of `node-server` and the flags that a name stands for.
 fn folder_of(name: &str) -> Result<(String, &'static [&'static str]), StartError> {
     if !SERVERS.contains(&name) {
-        return Err(StartError(format!(
+        return Err(StartError::new(format!(
             "there is no server {name:?}, only {}",
             SERVERS.join(", ")
         )));
@@ -177,11 +212,6 @@ fn folder_of(name: &str) -> Result<(String, &'static [&'static str]), StartError
 
 fn spawn(folder: &str, flags: &[&str]) -> Result<Child, StartError> {
     let servers = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../node-server"));
-    if !servers.join(folder).join("node_modules/socket.io").is_dir() {
-        return Err(StartError(format!(
-            "socket.io {folder} is not installed: `cargo xtask test-servers` installs it"
-        )));
-    }
     Command::new("node")
         .arg("app.js")
         .arg(folder)
@@ -192,16 +222,16 @@ fn spawn(folder: &str, flags: &[&str]) -> Result<Child, StartError> {
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| {
-            StartError(format!(
+            StartError::new(format!(
                 "Node.js 18.3 or newer is needed as `node` on the PATH ({error}); \
                  `cargo xtask test-servers` installs all the rest"
             ))
         })
 }
 
-fn keep_stderr(process: &mut Child) -> Output {
+fn keep_stderr(process: &mut Child) -> (Output, Option<JoinHandle<()>>) {
     let output = Output::default();
-    if let Some(mut stderr) = process.stderr.take() {
+    let reader = process.stderr.take().map(|mut stderr| {
         let kept = Arc::clone(&output);
         thread::spawn(move || {
             let mut chunk = [0; 4096];
@@ -211,9 +241,17 @@ fn keep_stderr(process: &mut Child) -> Output {
                 let surplus = kept.len().saturating_sub(OUTPUT_KEPT);
                 kept.drain(..surplus);
             }
-        });
+        })
+    });
+    (output, reader)
+}
+
+/// Until all that a process wrote before its end is read, within the limit for stopping.
+fn wait_for_last_words(reader: Option<JoinHandle<()>>) {
+    let deadline = Instant::now() + STOP_LIMIT;
+    while reader.as_ref().is_some_and(|reader| !reader.is_finished()) && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(5));
     }
-    output
 }
 
 fn wait_until_ready(stdout: ChildStdout) -> Result<Ready, String> {
@@ -233,18 +271,21 @@ fn wait_until_ready(stdout: ChildStdout) -> Result<Ready, String> {
     }
 }
 
-fn stop(process: &mut Child) {
+/// Returns the status it ended with by itself.
+fn stop(process: &mut Child) -> Option<i32> {
     drop(process.stdin.take());
     let deadline = Instant::now() + STOP_LIMIT;
     while Instant::now() < deadline {
         match process.try_wait() {
             Ok(None) => thread::sleep(Duration::from_millis(5)),
-            Ok(Some(_)) | Err(_) => return,
+            Ok(Some(status)) => return status.code(),
+            Err(_) => return None,
         }
     }
     // It may have ended just now; either way it is gone after this.
     drop(process.kill());
     drop(process.wait());
+    None
 }
 
 fn text_of(output: &Output) -> String {
@@ -270,7 +311,7 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .starts_with("there is no server \"0.0.1\", only 1.0.6, "),
+                .starts_with("there is no server \"0.0.1\", only 0.9.0, "),
             "{error}"
         );
     }

@@ -145,7 +145,8 @@ function tapTransports(socketIo, lib) {
 
 function prototypesOf(lib) {
   var transports = require(lib + '/transports');
-  var websockets = require(lib + '/transports/websocket');
+  // The folder, not the file of that name beside it: in the folder are the versions of the protocol.
+  var websockets = require(lib + '/transports/websocket/index.js');
   var found = [];
   [transports, websockets].forEach(function (constructors) {
     Object.keys(constructors).forEach(function (name) {

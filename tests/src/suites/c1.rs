@@ -4,24 +4,19 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde_json::json;
-use sio_core::session::Session;
 use sio_core::{Event, Events, HandlerId, NextError, Status, Value};
 use sio_net::Client;
 
 use super::kit::{Log, Seen, Several, handled, seen, until_closed};
-use crate::case::{ALL, Case, Failure, Outcome};
+use crate::case::{Case, Failure, Outcome};
 use crate::context::{Context, PATIENCE, StatusLog};
+use crate::protocol::Protocol;
 use crate::{ensure, ensure_eq};
 
 /// The cases.
 #[must_use]
-pub fn cases<P: Session>() -> Vec<Case<P>> {
-    let case = |id, title, run| Case {
-        id,
-        title,
-        modes: ALL,
-        run,
-    };
+pub fn cases<P: Protocol>() -> Vec<Case<P>> {
+    let case = Case::everywhere;
     vec![
         case(
             "C1.1",
@@ -49,13 +44,13 @@ pub fn cases<P: Session>() -> Vec<Case<P>> {
 }
 
 /// Has the server emit an event, and returns when the handlers have run.
-fn emitted<P: Session>(client: &Client<P>, name: &str, args: &[Value]) -> Outcome {
+fn emitted<P: Protocol>(client: &Client<P>, name: &str, args: &[Value]) -> Outcome {
     let all = [&[Value::from(name)], args].concat();
     client.emit("emit", Several(&all))?;
     handled(client)
 }
 
-fn c1_1<P: Session>(cx: &Context<P>) -> Outcome {
+fn c1_1<P: Protocol>(cx: &Context<P>) -> Outcome {
     let log = Log::new();
     let client = cx
         .builder()
@@ -87,7 +82,7 @@ fn c1_1<P: Session>(cx: &Context<P>) -> Outcome {
     Ok(client.close()?)
 }
 
-fn c1_2<P: Session>(cx: &Context<P>) -> Outcome {
+fn c1_2<P: Protocol>(cx: &Context<P>) -> Outcome {
     let (on_builder, always, on_first) = (
         Log::<usize>::new(),
         Log::<usize>::new(),
@@ -133,7 +128,7 @@ fn c1_2<P: Session>(cx: &Context<P>) -> Outcome {
 
 // --- off ------------------------------------------------------------------------------------------------------------
 
-fn c1_3<P: Session>(cx: &Context<P>) -> Outcome {
+fn c1_3<P: Protocol>(cx: &Context<P>) -> Outcome {
     let (log, status) = (Log::new(), StatusLog::new());
     let client = cx.builder().on_status(status.watcher()).connect()?;
     cx.settle(&client)?;
@@ -190,7 +185,7 @@ fn c1_3<P: Session>(cx: &Context<P>) -> Outcome {
 /// What a handler does to handlers.
 type Removing<P> = fn(&Client<P>, HandlerId) -> usize;
 
-fn c1_3b<P: Session>(cx: &Context<P>) -> Outcome {
+fn c1_3b<P: Protocol>(cx: &Context<P>) -> Outcome {
     let client = cx.connect()?;
     // What it removes, how, how many that are, and what runs for two events.
     let forms: [(&str, Removing<P>, usize, &[&str]); 4] = [
@@ -243,7 +238,7 @@ fn c1_3b<P: Session>(cx: &Context<P>) -> Outcome {
 }
 
 /// Registers a handler of `x` that removes.
-fn on_x_remove<P: Session>(
+fn on_x_remove<P: Protocol>(
     client: &Client<P>,
     log: &Log<&'static str>,
     removed: &Log<usize>,
@@ -266,7 +261,7 @@ fn on_x_remove<P: Session>(
     own.get_or_init(|| handler);
 }
 
-fn removes_a_later_one<P: Session>(client: &Client<P>) -> Outcome {
+fn removes_a_later_one<P: Protocol>(client: &Client<P>) -> Outcome {
     let log = Log::new();
     let later = Arc::new(OnceLock::new());
     let (weak, id, note) = (client.downgrade(), Arc::clone(&later), log.clone());
@@ -289,7 +284,7 @@ fn removes_a_later_one<P: Session>(client: &Client<P>) -> Outcome {
 
 // --- catch-all ------------------------------------------------------------------------------------------------------
 
-fn c1_4<P: Session>(cx: &Context<P>) -> Outcome {
+fn c1_4<P: Protocol>(cx: &Context<P>) -> Outcome {
     let (any, unhandled, known) = (Log::<Seen>::new(), Log::<Seen>::new(), Log::<u8>::new());
     let client = cx
         .builder()
@@ -341,7 +336,7 @@ fn split_welcome(log: &Log<Seen>) -> Outcome<(Vec<Seen>, Vec<Seen>)> {
 
 // --- receivers ------------------------------------------------------------------------------------------------------
 
-fn c1_8<P: Session>(cx: &Context<P>) -> Outcome {
+fn c1_8<P: Protocol>(cx: &Context<P>) -> Outcome {
     let log = Log::<Seen>::new();
     let (builder, mut events) = cx.builder().on_any(log.watcher()).events();
     let client = builder.connect()?;

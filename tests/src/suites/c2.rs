@@ -7,13 +7,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
-use sio_core::session::Session;
 use sio_core::{Deadline, DisconnectReason, Error};
 use sio_net::Client;
 
 use super::kit::{Log, disconnected, handled, within};
-use crate::case::{ALL, Case, Outcome};
+use crate::case::{Case, Outcome};
 use crate::context::{Context, PATIENCE};
+use crate::protocol::Protocol;
 use crate::{ensure, ensure_eq};
 
 /// Longer than any case: whoever is told earlier was told because of something else.
@@ -23,13 +23,8 @@ const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// The cases.
 #[must_use]
-pub fn cases<P: Session>() -> Vec<Case<P>> {
-    let case = |id, title, run| Case {
-        id,
-        title,
-        modes: ALL,
-        run,
-    };
+pub fn cases<P: Protocol>() -> Vec<Case<P>> {
+    let case = Case::everywhere;
     vec![
         case(
             "C2.1",
@@ -67,7 +62,7 @@ fn is_ack_timeout<T: std::fmt::Debug>(result: sio_core::Result<T>, limit: Durati
 type Outcomes<R> = Log<Result<R, Error>>;
 
 /// Asks with a callback that writes its outcome into the log.
-fn ask_into<P: Session, R>(
+fn ask_into<P: Protocol, R>(
     client: &Client<P>,
     event: &str,
     args: impl serde::Serialize,
@@ -81,7 +76,7 @@ where
     Ok(client.emit_with_ack(event, args, limit, move |outcome| log.push(outcome))?)
 }
 
-fn c2_1<P: Session>(cx: &Context<P>) -> Outcome {
+fn c2_1<P: Protocol>(cx: &Context<P>) -> Outcome {
     let limit = Duration::from_millis(150);
     let client = cx.connect()?;
     let begin = Instant::now();
@@ -107,7 +102,7 @@ fn c2_1<P: Session>(cx: &Context<P>) -> Outcome {
     Ok(client.close()?)
 }
 
-fn c2_2<P: Session>(cx: &Context<P>) -> Outcome {
+fn c2_2<P: Protocol>(cx: &Context<P>) -> Outcome {
     let limit = Duration::from_millis(50);
     let client = cx.connect()?;
     let outcomes = Outcomes::<String>::new();
@@ -134,7 +129,7 @@ fn c2_2<P: Session>(cx: &Context<P>) -> Outcome {
 /// A way to end a session.
 type End<P> = fn(&Context<P>, &Client<P>) -> Outcome;
 
-fn c2_3<P: Session>(cx: &Context<P>) -> Outcome {
+fn c2_3<P: Protocol>(cx: &Context<P>) -> Outcome {
     let ends: [(&str, End<P>); 5] = [
         ("the connection is reset", |cx, _| {
             cx.control().drop_connections("reset").map(drop)
@@ -156,7 +151,7 @@ fn c2_3<P: Session>(cx: &Context<P>) -> Outcome {
     Ok(())
 }
 
-fn tells_whoever_waits<P: Session>(cx: &Context<P>, end: End<P>) -> Outcome {
+fn tells_whoever_waits<P: Protocol>(cx: &Context<P>, end: End<P>) -> Outcome {
     const CALLERS: u64 = 5;
     let client = cx.connect()?;
     let outcomes = Outcomes::<()>::new();
@@ -188,7 +183,7 @@ fn tells_whoever_waits<P: Session>(cx: &Context<P>, end: End<P>) -> Outcome {
 }
 
 /// Waits until the server has so many events of the newest connection.
-fn all_asked<P: Session>(cx: &Context<P>, count: u64) -> Outcome {
+fn all_asked<P: Protocol>(cx: &Context<P>, count: u64) -> Outcome {
     cx.until("the questions to arrive", || {
         let sockets = cx.control().sockets(Some("/"))?;
         Ok(sockets
@@ -200,7 +195,7 @@ fn all_asked<P: Session>(cx: &Context<P>, count: u64) -> Outcome {
 
 // --- many -----------------------------------------------------------------------------------------------------------
 
-fn c2_4<P: Session>(cx: &Context<P>) -> Outcome {
+fn c2_4<P: Protocol>(cx: &Context<P>) -> Outcome {
     const THREADS: usize = 25;
     const EACH: usize = 40;
     let client = cx.connect()?;
@@ -236,7 +231,7 @@ fn c2_4<P: Session>(cx: &Context<P>) -> Outcome {
 }
 
 /// Asks for a number, which comes back after a second or more, and not in the order of asking.
-fn ask_for<P: Session>(
+fn ask_for<P: Protocol>(
     client: &Client<P>,
     token: usize,
     outcomes: &Log<(usize, Result<usize, String>)>,

@@ -6,14 +6,14 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
-use sio_core::session::Session;
 use sio_core::{Ack, DisconnectReason, Event, Value};
 use sio_net::Client;
 
 use super::kit::{Log, Sequence, ask, disconnected, handled, sequences, within};
-use crate::case::{ALL, Case, Outcome};
+use crate::case::{Case, Outcome};
 use crate::context::{Context, PATIENCE};
 use crate::front::Front;
+use crate::protocol::Protocol;
 use crate::{ensure, ensure_eq};
 
 /// What "at once" is on a busy machine; the close timeout is 1.5 s, and no live server needs it.
@@ -23,13 +23,8 @@ const DEAD_LIMIT: Duration = Duration::from_millis(300);
 
 /// The cases.
 #[must_use]
-pub fn cases<P: Session>() -> Vec<Case<P>> {
-    let case = |id, title, run| Case {
-        id,
-        title,
-        modes: ALL,
-        run,
-    };
+pub fn cases<P: Protocol>() -> Vec<Case<P>> {
+    let case = Case::everywhere;
     vec![
         case(
             "C3.1",
@@ -53,7 +48,7 @@ pub fn cases<P: Session>() -> Vec<Case<P>> {
 
 // --- the beginning --------------------------------------------------------------------------------------------------
 
-fn c3_1<P: Session>(cx: &Context<P>) -> Outcome {
+fn c3_1<P: Protocol>(cx: &Context<P>) -> Outcome {
     for _ in 0..3 {
         let client = cx.builder().connect()?;
         client.emit("seq", (0, 0))?;
@@ -79,7 +74,7 @@ fn c3_1<P: Session>(cx: &Context<P>) -> Outcome {
     Ok(())
 }
 
-fn arrives_before_close<P: Session>(cx: &Context<P>) -> Outcome {
+fn arrives_before_close<P: Protocol>(cx: &Context<P>) -> Outcome {
     let client = cx.builder().connect()?;
     for index in 0..10 {
         client.emit("sink", index)?;
@@ -93,7 +88,7 @@ fn arrives_before_close<P: Session>(cx: &Context<P>) -> Outcome {
     Ok(())
 }
 
-fn c3_1b<P: Session>(cx: &Context<P>) -> Outcome {
+fn c3_1b<P: Protocol>(cx: &Context<P>) -> Outcome {
     for round in 0..5 {
         let asked: Log<Value> = Log::new();
         let (builder, mut events) = cx
@@ -165,7 +160,7 @@ fn answered(events: &[Event], round: u8) -> Outcome {
 /// What ends a connection.
 type End<P> = fn(&Client<P>) -> sio_core::Result<()>;
 
-fn c3_3<P: Session>(cx: &Context<P>) -> Outcome {
+fn c3_3<P: Protocol>(cx: &Context<P>) -> Outcome {
     let ends: [End<P>; 2] = [Client::close, Client::disconnect];
     for end in ends {
         // At once: in the mode with an upgrade it is under way.
@@ -182,7 +177,7 @@ fn c3_3<P: Session>(cx: &Context<P>) -> Outcome {
     Ok(())
 }
 
-fn ends_for_good<P: Session>(client: &Client<P>, end: End<P>) -> Outcome {
+fn ends_for_good<P: Protocol>(client: &Client<P>, end: End<P>) -> Outcome {
     for time in ["first", "second"] {
         within(AT_ONCE, &format!("the {time} end"), || Ok(end(client)?))?;
         is_closed_by_client(client)?;
@@ -193,7 +188,7 @@ fn ends_for_good<P: Session>(client: &Client<P>, end: End<P>) -> Outcome {
     })
 }
 
-fn is_closed_by_client<P: Session>(client: &Client<P>) -> Outcome {
+fn is_closed_by_client<P: Protocol>(client: &Client<P>) -> Outcome {
     ensure!(!client.is_connected(), "it is not connected");
     ensure_eq!(client.id(), None, "its id");
     let reasons = [
@@ -211,7 +206,7 @@ fn is_closed_by_client<P: Session>(client: &Client<P>) -> Outcome {
 }
 
 /// Waits until the server knows that all connections of the case are over.
-fn all_closed<P: Session>(cx: &Context<P>) -> Outcome {
+fn all_closed<P: Protocol>(cx: &Context<P>) -> Outcome {
     cx.until("the server to see the end", || {
         let sessions = cx.control().sessions()?;
         Ok(sessions
@@ -221,7 +216,7 @@ fn all_closed<P: Session>(cx: &Context<P>) -> Outcome {
     })
 }
 
-fn after_the_servers_end<P: Session>(cx: &Context<P>, end: End<P>) -> Outcome {
+fn after_the_servers_end<P: Protocol>(cx: &Context<P>, end: End<P>) -> Outcome {
     let client = cx.connect()?;
     ensure_eq!(cx.control().close()?, 1, "sessions the server closed");
     cx.eventually("the client to see the end", || !client.is_connected())?;
@@ -236,7 +231,7 @@ fn after_the_servers_end<P: Session>(cx: &Context<P>, end: End<P>) -> Outcome {
     Ok(())
 }
 
-fn from_many_threads<P: Session>(client: &Client<P>, end: End<P>) -> Outcome {
+fn from_many_threads<P: Protocol>(client: &Client<P>, end: End<P>) -> Outcome {
     within(AT_ONCE, "ends of four threads", || {
         thread::scope(|scope| {
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| end(client))).collect();
@@ -248,7 +243,7 @@ fn from_many_threads<P: Session>(client: &Client<P>, end: End<P>) -> Outcome {
     is_closed_by_client(client)
 }
 
-fn c3_3b<P: Session>(cx: &Context<P>) -> Outcome {
+fn c3_3b<P: Protocol>(cx: &Context<P>) -> Outcome {
     let (front, client) = with_dead_peer(cx)?;
     within(
         DEAD_LIMIT + AT_ONCE,
@@ -279,7 +274,7 @@ fn c3_3b<P: Session>(cx: &Context<P>) -> Outcome {
 }
 
 /// A connection whose peer is dead, with an emit on its way.
-fn with_dead_peer<P: Session>(cx: &Context<P>) -> Outcome<(Front, Client<P>)> {
+fn with_dead_peer<P: Protocol>(cx: &Context<P>) -> Outcome<(Front, Client<P>)> {
     let front = Front::open(Ipv4Addr::LOCALHOST.into(), cx.server().port("main"))?;
     let builder = cx.builder_at(&front.url());
     let client = builder.close_timeout(DEAD_LIMIT).connect()?;
@@ -291,7 +286,7 @@ fn with_dead_peer<P: Session>(cx: &Context<P>) -> Outcome<(Front, Client<P>)> {
     Ok((front, client))
 }
 
-fn c3_3c<P: Session>(cx: &Context<P>) -> Outcome {
+fn c3_3c<P: Protocol>(cx: &Context<P>) -> Outcome {
     let ends: [End<P>; 2] = [Client::close, Client::disconnect];
     for end in ends {
         let client = cx.connect()?;

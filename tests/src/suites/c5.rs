@@ -5,18 +5,18 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use sio_core::session::Session;
 use sio_core::{Error, UsageError};
 use sio_net::ClientBuilder;
 
 use crate::case::{ALL, Case, Failure, Mode, Outcome};
 use crate::context::Context;
 use crate::front::Front;
+use crate::protocol::Protocol;
 use crate::{ensure, ensure_eq};
 
 /// The cases.
 #[must_use]
-pub fn cases<P: Session>() -> Vec<Case<P>> {
+pub fn cases<P: Protocol>() -> Vec<Case<P>> {
     vec![
         Case {
             id: "C5.1",
@@ -51,7 +51,7 @@ pub fn cases<P: Session>() -> Vec<Case<P>> {
     ]
 }
 
-fn schemes<P: Session>(cx: &Context<P>) -> Outcome {
+fn schemes<P: Protocol>(cx: &Context<P>) -> Outcome {
     let port = cx.server().port("main");
     for url in [
         "http://127.0.0.1",
@@ -88,7 +88,7 @@ fn schemes<P: Session>(cx: &Context<P>) -> Outcome {
     Ok(())
 }
 
-fn ipv6<P: Session>(cx: &Context<P>) -> Outcome {
+fn ipv6<P: Protocol>(cx: &Context<P>) -> Outcome {
     let front =
         Front::open(Ipv6Addr::LOCALHOST.into(), cx.server().port("main")).map_err(|error| {
             Failure::not_here(format!("this machine has no IPv6 loopback: {error}"))
@@ -110,7 +110,7 @@ fn ipv6<P: Session>(cx: &Context<P>) -> Outcome {
     Ok(())
 }
 
-fn path_namespace_and_query<P: Session>(cx: &Context<P>) -> Outcome {
+fn path_namespace_and_query<P: Protocol>(cx: &Context<P>) -> Outcome {
     let url = format!("{}/chat?from=the%20url&plus=a%2Bb", cx.url("custom-path"));
     for path in ["/custom/path", "custom/path/", "//custom/path//"] {
         let client = cx
@@ -131,8 +131,9 @@ fn path_namespace_and_query<P: Session>(cx: &Context<P>) -> Outcome {
     );
     for request in control.requests()? {
         let query = |name: &str| request.query.get(name).map(String::as_str);
+        let rest = request.url.strip_prefix("/custom/path/");
         ensure!(
-            request.url.starts_with("/custom/path/?"),
+            rest.is_some_and(|rest| rest.starts_with(P::BEHIND_PATH)),
             "the path of {}",
             request.url
         );
@@ -158,7 +159,7 @@ fn path_namespace_and_query<P: Session>(cx: &Context<P>) -> Outcome {
     Ok(())
 }
 
-fn headers<P: Session>(cx: &Context<P>) -> Outcome {
+fn headers<P: Protocol>(cx: &Context<P>) -> Outcome {
     let client = cx
         .builder()
         .header("X-Token", "one two")
@@ -198,7 +199,7 @@ fn headers<P: Session>(cx: &Context<P>) -> Outcome {
     Ok(())
 }
 
-fn expect_usage_error<P: Session>(builder: ClientBuilder<P>, header: &str) -> Outcome {
+fn expect_usage_error<P: Protocol>(builder: ClientBuilder<P>, header: &str) -> Outcome {
     match builder.connect() {
         Err(Error::Usage(UsageError::Header { name, .. })) => {
             ensure_eq!(&*name, header, "the header that the error names");
@@ -209,11 +210,12 @@ fn expect_usage_error<P: Session>(builder: ClientBuilder<P>, header: &str) -> Ou
 }
 
 /// All requests, of which there is at least one of each kind that the mode has.
-fn every_kind_of_request<P: Session>(cx: &Context<P>) -> Outcome<Vec<crate::control::Request>> {
+fn every_kind_of_request<P: Protocol>(cx: &Context<P>) -> Outcome<Vec<crate::control::Request>> {
     let requests = cx.control().requests()?;
     let kinds: &[&str] = match cx.mode() {
-        Mode::Polling => &["handshake", "poll", "post"],
-        Mode::WebSocket => &["upgrade"],
+        Mode::Polling | Mode::JsonpPolling => &["handshake", "poll", "post"],
+        Mode::HtmlFile => &["handshake", "stream", "post"],
+        Mode::WebSocket => P::WEBSOCKET_BEGINS,
         Mode::Upgrade => &["handshake", "poll", "upgrade"],
     };
     for kind in kinds {
@@ -225,7 +227,7 @@ fn every_kind_of_request<P: Session>(cx: &Context<P>) -> Outcome<Vec<crate::cont
     Ok(requests)
 }
 
-fn userinfo<P: Session>(cx: &Context<P>) -> Outcome {
+fn userinfo<P: Protocol>(cx: &Context<P>) -> Outcome {
     let url = cx.url("main").replace("http://", "http://me:p%40ss%3A@");
     let client = cx.builder_at(&url).connect()?;
     cx.settle(&client)?;

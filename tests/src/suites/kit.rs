@@ -262,20 +262,20 @@ pub(super) fn received_pings<P: Session>(cx: &Context<P>) -> Outcome<Vec<Packet>
 
 /// What the server noted of the `seq` events of one thread of this client.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
-pub(super) struct Sequence {
+pub(crate) struct Sequence {
     /// How many came.
-    pub(super) count: usize,
+    pub(crate) count: usize,
     /// Whether they came as 0, 1, 2, …
-    pub(super) in_order: bool,
+    pub(crate) in_order: bool,
     /// Whether each buffer had the content it should have.
-    pub(super) intact: bool,
+    pub(crate) intact: bool,
     /// The last one.
-    pub(super) last: i64,
+    pub(crate) last: i64,
 }
 
 impl Sequence {
     /// So many, in order and intact.
-    pub(super) fn complete(count: usize) -> Self {
+    pub(crate) fn complete(count: usize) -> Self {
         Self {
             count,
             in_order: true,

@@ -1,12 +1,21 @@
 //! The cases, one module per group of the checklist.
 //!
-//! The groups `C…` hold for every protocol: their bodies are generic over the session.
+//! The groups `L…` are those of 0.9, `V…` and `R…` those of 1.x and later. The groups `C…` hold for every protocol: their
+//! bodies are generic over the session.
 
 pub mod c1;
 pub mod c10;
 pub mod c2;
 pub mod c3;
 pub mod c5;
+pub mod l1;
+pub mod l2;
+pub mod l3;
+pub mod l4;
+pub mod l5;
+pub mod l6;
+pub mod l7;
+pub mod l8;
 pub mod r1;
 pub mod v1;
 pub mod v2;
@@ -19,32 +28,53 @@ pub mod v8;
 pub mod v9;
 
 mod catalogue;
-mod kit;
+pub(crate) mod kit;
+mod legacy_front;
+mod legacy_kit;
 
-use crate::case::Case;
-use crate::server::REFUSING;
+use crate::case::{AnyCase, Case};
+use crate::protocol::{Protocol, WithProtocol, of_server};
 
-/// All cases, in the order of the checklist.
+/// All cases, in the order of the checklist, each once.
 #[must_use]
-pub fn all() -> Vec<Case> {
-    let mut cases = served();
-    cases.extend(r1::cases());
+pub fn all() -> Vec<AnyCase> {
+    let mut cases = any(of_legacy());
+    cases.extend(any(of_v1()));
+    cases.extend(any(of_both::<sio_v1::Session>()));
+    cases.extend(any(r1::cases()));
     cases
 }
 
-/// The cases for a server: the one that refuses this protocol has a group of its own.
+/// The cases for a server, in the order of the checklist.
 #[must_use]
-pub fn for_server(server: &str) -> Vec<Case> {
-    if server == REFUSING {
-        r1::cases()
-    } else {
-        served()
+pub fn for_server(server: &str) -> Vec<AnyCase> {
+    struct CasesFor<'a>(&'a str);
+    impl WithProtocol for CasesFor<'_> {
+        type Output = Vec<AnyCase>;
+
+        fn run<P: Protocol>(self) -> Vec<AnyCase> {
+            any(P::cases_for(self.0))
+        }
     }
+    of_server(server, CasesFor(server))
 }
 
-fn served() -> Vec<Case> {
-    let mut cases: Vec<Case> = Vec::new();
-    cases.extend(v1::cases());
+/// The cases of 0.9 alone.
+pub(crate) fn of_legacy() -> Vec<Case<sio_legacy::Session>> {
+    let mut cases = l1::cases();
+    cases.extend(l2::cases());
+    cases.extend(l3::cases());
+    cases.extend(l4::cases());
+    cases.extend(l5::cases());
+    cases.extend(l6::cases());
+    cases.extend(l7::cases());
+    cases.extend(l8::cases());
+    cases
+}
+
+/// The cases of 1.x and later alone, without those for a server that refuses.
+pub(crate) fn of_v1() -> Vec<Case<sio_v1::Session>> {
+    let mut cases = v1::cases();
     cases.extend(v2::cases());
     cases.extend(v3::cases());
     cases.extend(v4::cases());
@@ -53,7 +83,12 @@ fn served() -> Vec<Case> {
     cases.extend(v7::cases());
     cases.extend(v8::cases());
     cases.extend(v9::cases());
-    cases.extend(c1::cases());
+    cases
+}
+
+/// The cases of every protocol.
+pub(crate) fn of_both<P: Protocol>() -> Vec<Case<P>> {
+    let mut cases = c1::cases();
     cases.extend(c2::cases());
     cases.extend(c3::cases());
     cases.extend(c5::cases());
@@ -61,10 +96,8 @@ fn served() -> Vec<Case> {
     cases
 }
 
-/// What the client has to be told about a server.
-#[must_use]
-pub fn options_for(version: &str) -> sio_v1::Options {
-    sio_v1::Options::new().double_encoded_websocket(version == "1.0.6")
+fn any<P: Protocol>(cases: Vec<Case<P>>) -> Vec<AnyCase> {
+    cases.into_iter().map(AnyCase::from).collect()
 }
 
 #[cfg(test)]
@@ -72,6 +105,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::server::SERVERS;
 
     #[test]
     fn no_case_has_the_number_of_another() {
@@ -85,6 +119,16 @@ mod tests {
     fn every_case_runs_in_some_mode_and_has_a_title() {
         for case in all() {
             assert!(!case.modes.is_empty() && !case.title.is_empty(), "{case:?}");
+        }
+    }
+
+    #[test]
+    fn what_runs_on_a_server_is_among_all_cases() {
+        let known: HashSet<&str> = all().iter().map(|case| case.id).collect();
+        for server in SERVERS {
+            let cases = for_server(server);
+            assert!(!cases.is_empty(), "{server}");
+            assert!(cases.iter().all(|case| known.contains(case.id)), "{server}");
         }
     }
 }

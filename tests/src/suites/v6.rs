@@ -11,7 +11,7 @@ use super::catalogue;
 use super::kit::{
     Log, Sequence, all_travel, ask, call_values, handled, received_texts, sequences, travels,
 };
-use crate::case::{ALL, Case, Failure, Outcome};
+use crate::case::{Case, Failure, Outcome};
 use crate::context::{Context, PATIENCE};
 use crate::control;
 use crate::{ensure, ensure_eq};
@@ -40,12 +40,7 @@ const RESERVED: [&str; 15] = [
 /// The cases.
 #[must_use]
 pub fn cases() -> Vec<Case> {
-    let case = |id, title, run| Case {
-        id,
-        title,
-        modes: ALL,
-        run,
-    };
+    let case = Case::everywhere;
     vec![
         case(
             "V6.1",

@@ -11,7 +11,7 @@ use sio_v1::{Client, Session};
 
 use super::catalogue;
 use super::kit::{Log, Sequence, all_travel, ask, call_values, sequences, travels, until_closed};
-use crate::case::{ALL, Case, Outcome};
+use crate::case::{Case, Outcome};
 use crate::context::Context;
 use crate::control;
 use crate::front::Front;
@@ -22,12 +22,7 @@ type Cx = Context<Session>;
 /// The cases.
 #[must_use]
 pub fn cases() -> Vec<Case> {
-    let case = |id, title, run| Case {
-        id,
-        title,
-        modes: ALL,
-        run,
-    };
+    let case = Case::everywhere;
     vec![
         case(
             "V7.1",

@@ -9,7 +9,7 @@ use sio_core::{Error, Value};
 use sio_v1::{Client, Session};
 
 use super::kit::{Log, Seen, ask, call_values, handled, received_pings, received_texts, within};
-use crate::case::{ALL, Case, Failure, Outcome};
+use crate::case::{Case, Failure, Outcome};
 use crate::context::Context;
 use crate::control::SocketRecord;
 use crate::{ensure, ensure_eq};
@@ -24,12 +24,7 @@ const ODD: &str = "a b&c=d,é#?%+/";
 /// The cases.
 #[must_use]
 pub fn cases() -> Vec<Case> {
-    let case = |id, title, run| Case {
-        id,
-        title,
-        modes: ALL,
-        run,
-    };
+    let case = Case::everywhere;
     vec![
         case(
             "V8.1",

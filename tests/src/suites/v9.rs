@@ -9,7 +9,7 @@ use sio_core::DisconnectReason;
 use sio_v1::{Client, ClientBuilder, Session};
 
 use super::kit::{Log, call_values, disconnected, handled, received_pings};
-use crate::case::{ALL, Case, Outcome};
+use crate::case::{Case, Outcome};
 use crate::context::{Context, PATIENCE};
 use crate::control::Packet;
 use crate::front::Front;
@@ -28,12 +28,7 @@ const SLACK: Duration = Duration::from_millis(1500);
 /// The cases.
 #[must_use]
 pub fn cases() -> Vec<Case> {
-    let case = |id, title, run| Case {
-        id,
-        title,
-        modes: ALL,
-        run,
-    };
+    let case = Case::everywhere;
     vec![
         case(
             "V9.1",
