@@ -16,7 +16,8 @@ cargo xtask <task>
   serve <server>     a server for a client of your own, until Ctrl-C
   test-servers       all tests: unit tests, then the suites on every server
       --server S     … only this server
-      --transport T  … only this transport: polling, websocket, upgrade
+      --transport T  … only this transport: polling, websocket, upgrade; or,
+                     which only 0.9 has, htmlfile, jsonp-polling
       --case C       … only this case or group, such as V6 or V6.3
       --no-unit      … no unit tests (a filter leaves them out too)
   ci                 lint gates: format, tidy, JavaScript, clippy, docs, MSRV
