@@ -1,22 +1,21 @@
 //! L4: messages, events and acks on 0.9.
 
 use std::collections::BTreeSet;
-use std::sync::mpsc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
 use sio_core::{Ack, DisconnectReason, Error, UsageError, Value};
-use sio_legacy::{Client, Session};
+use sio_legacy::Session;
 
-use super::catalogue;
 use super::kit::{
     Log, Sequence, Several, all_travel, ask, call_values, handled, sequences, travels,
 };
 use super::legacy_kit::{
     Cx, HTTP, acks_received, asked, count_received, outcome, received, the_end, wait_received,
 };
-use crate::case::{Case, Failure, Mode, Outcome, WEBSOCKET};
+use super::{acks, catalogue};
+use crate::case::{Case, Mode, Outcome, WEBSOCKET};
 use crate::context::{PATIENCE, StatusLog};
 use crate::control::Question;
 use crate::{ensure, ensure_eq};
@@ -64,7 +63,7 @@ pub fn cases() -> Vec<Case<Session>> {
         case(
             "L4.9b",
             "of two acks for one question the first counts",
-            l4_9b,
+            acks::unasked_acks_are_counted,
         ),
         case("L4.10", "acks stay in their namespace, both ways", l4_10),
         case(
@@ -385,7 +384,12 @@ fn l4_8(cx: &Cx) -> Outcome {
         ensure_eq!(answers, [0, 0], "answers to questions nobody replied to");
     }
     for place in [&client, &chat] {
-        replies(cx, place)?;
+        place.on("odd", |(): (), ack: Ack| {
+            ack.send(("a\u{2028}b\r\n+", None::<u8>, 1e21))
+        });
+        // Raw, this would arrive as no values at all.
+        let odd = json!(["a\u{2028}b\r\n+", null, 1e21]);
+        acks::replies(cx, place, vec![("odd", vec![], odd)])?;
     }
     let acks = acks_received(cx)?;
     let well_formed = |ack: &String| {
@@ -399,97 +403,15 @@ fn l4_8(cx: &Cx) -> Outcome {
     Ok(client.close()?)
 }
 
-/// What handlers reply reaches the server's callback.
-fn replies(cx: &Cx, place: &Client) -> Outcome {
-    let (later, waiting) = mpsc::channel::<Ack>();
-    place.on("none", |(): (), ack: Ack| ack.send(()));
-    place.on("one", |text: String, ack: Ack| {
-        ack.send(format!("{text}, é😀"))
-    });
-    place.on("list", |(): (), ack: Ack| ack.send(vec![1, 2]));
-    place.on("odd", |(): (), ack: Ack| {
-        ack.send(("a\u{2028}b\r\n+", None::<u8>, 1e21))
-    });
-    place.on("later", move |(): (), ack: Ack| later.send(ack));
-    for (question, args, answer) in [
-        ("none", vec![], json!([])),
-        ("one", vec![json!("who")], json!(["who, é😀"])),
-        ("list", vec![], json!([[1, 2]])),
-        // Raw, this would arrive as no values at all.
-        ("odd", vec![], json!(["a\u{2028}b\r\n+", null, 1e21])),
-    ] {
-        let emitted = cx.control().ask(place.name(), question, &args)?;
-        ensure_eq!(
-            emitted.answers,
-            [answer],
-            "the answer to {question:?} in {}",
-            place.name()
-        );
-    }
-    let mut events = place.events();
-    place.emit("ask", "later")?;
-    let ack = waiting
-        .recv_timeout(PATIENCE)
-        .map_err(|_| Failure::from("the question did not come"))?;
-    handled(place)?;
-    ensure!(ack.is_wanted(), "the server wants an answer");
-    ack.send(("here", 1))?;
-    let answer = cx.next_event(&mut events, "answer")?;
-    ensure_eq!(
-        answer.values()?,
-        [Value::from("here"), 1.into()],
-        "what the server got"
-    );
-    Ok(())
-}
-
 fn l4_9(cx: &Cx) -> Outcome {
     let client = cx.connect()?;
-    let outcomes = Log::new();
-    let log = outcomes.clone();
-    client.on("question", move |(): (), ack: Ack| {
-        for answer in ["first", "second"] {
-            log.push(ack.clone().send(answer).map_err(|error| error.chain()));
-        }
-    });
-    client.emit("ask", "question")?;
-    let outcomes = outcomes.wait_for(2, "replies")?;
-    let twice = Error::from(UsageError::AnsweredTwice).chain();
-    ensure_eq!(
-        outcomes,
-        [Ok(()), Err(twice)],
-        "what the two calls returned"
-    );
-    handled(&client)?;
+    acks::second_reply_is_refused(&client, || Ok(client.emit("ask", "question")?))?;
     let asked = questions(cx, "/")?;
     ensure_eq!(asked.len(), 1, "questions");
     // A second one would have run the server's callback again.
     ensure_eq!(asked[0].answers, 1, "answers the server got");
     ensure_eq!(asked[0].values, Some(json!(["first"])), "the answer it got");
     ensure_eq!(acks_received(cx)?.len(), 1, "acks");
-    Ok(client.close()?)
-}
-
-fn l4_9b(cx: &Cx) -> Outcome {
-    let client = cx.connect()?;
-    let chat = client.namespace("/chat").join()?;
-    for (place, before) in [(&client, 0), (&chat, 2)] {
-        place.emit("unknown-ack", (4242, "unasked"))?;
-        handled(place)?;
-        ensure_eq!(
-            client.counters().unknown_acks,
-            before + 1,
-            "acks nobody asked for"
-        );
-        let answer: String = ask(place, "twice-ack", ())?;
-        ensure_eq!(answer, "first", "the answer that counts");
-        handled(place)?;
-        ensure_eq!(
-            client.counters().unknown_acks,
-            before + 2,
-            "with the second of two acks"
-        );
-    }
     Ok(client.close()?)
 }
 

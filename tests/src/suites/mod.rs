@@ -27,6 +27,7 @@ pub mod v7;
 pub mod v8;
 pub mod v9;
 
+mod acks;
 mod catalogue;
 pub(crate) mod kit;
 mod legacy_front;

@@ -7,10 +7,8 @@ use serde_json::json;
 use sio_core::{Ack, Encoded, Error, Socket, Status, UsageError, Value};
 use sio_v1::{Client, Session};
 
-use super::catalogue;
-use super::kit::{
-    Log, Sequence, all_travel, ask, call_values, handled, received_texts, sequences, travels,
-};
+use super::kit::{Log, Sequence, all_travel, ask, call_values, received_texts, sequences, travels};
+use super::{acks, catalogue};
 use crate::case::{Case, Failure, Outcome};
 use crate::context::{Context, PATIENCE};
 use crate::control;
@@ -87,7 +85,7 @@ pub fn cases() -> Vec<Case> {
         case(
             "V6.10",
             "acks nobody waits for are ignored and counted",
-            v6_10,
+            acks::unasked_acks_are_counted,
         ),
         case(
             "V6.11",
@@ -304,108 +302,32 @@ fn v6_8(cx: &Cx) -> Outcome {
     let client = cx.connect()?;
     let chat = client.namespace("/chat").join()?;
     for place in [&client, &chat] {
-        let (later, waiting) = mpsc::channel::<Ack>();
-        place.on("none", |(): (), ack: Ack| ack.send(()));
-        place.on("one", |text: String, ack: Ack| {
-            ack.send(format!("{text}, é😀"))
-        });
-        place.on("list", |(): (), ack: Ack| ack.send(vec![1, 2]));
         place.on("bytes", |(bytes, number): (Bytes, u8), ack: Ack| {
             ack.send((bytes, number, None::<u8>))
         });
-        place.on("later", move |(): (), ack: Ack| later.send(ack));
-        for (question, args, answer) in [
-            ("none", vec![], json!([])),
-            ("one", vec![json!("who")], json!(["who, é😀"])),
-            ("list", vec![], json!([[1, 2]])),
-            (
-                "bytes",
-                vec![control::bytes(b"\0\xff"), json!(7)],
-                json!([control::bytes(b"\0\xff"), 7, null]),
-            ),
-        ] {
-            let emitted = cx.control().ask(place.name(), question, &args)?;
-            ensure_eq!(
-                emitted.answers,
-                [answer],
-                "the answer to {question:?} in {}",
-                place.name()
-            );
-        }
-        answers_from_another_thread(cx, place, &waiting)?;
+        let with_bytes = (
+            "bytes",
+            vec![control::bytes(b"\0\xff"), json!(7)],
+            json!([control::bytes(b"\0\xff"), 7, null]),
+        );
+        acks::replies(cx, place, vec![with_bytes])?;
     }
     Ok(client.close()?)
 }
 
-/// The handler has returned long before the answer is given.
-fn answers_from_another_thread(cx: &Cx, place: &Client, waiting: &mpsc::Receiver<Ack>) -> Outcome {
-    let mut events = place.events();
-    place.emit("ask", "later")?;
-    let ack = waiting
-        .recv_timeout(PATIENCE)
-        .map_err(|_| Failure::from("the question did not come"))?;
-    handled(place)?;
-    ensure!(ack.is_wanted(), "the server wants an answer");
-    ack.send(("here", 1))?;
-    let answer = cx.next_event(&mut events, "answer")?;
-    ensure_eq!(
-        answer.values()?,
-        [Value::from("here"), 1.into()],
-        "what the server got"
-    );
-    Ok(())
-}
-
 fn v6_9(cx: &Cx) -> Outcome {
     let client = cx.connect()?;
-    let replies = Log::new();
-    let log = replies.clone();
-    client.on("question", move |(): (), ack: Ack| {
-        for answer in ["first", "second"] {
-            log.push(ack.clone().send(answer).map_err(|error| error.chain()));
-        }
-    });
-    let emitted = cx.control().ask("/", "question", &[])?;
-    ensure_eq!(emitted.answers, [json!(["first"])], "what the server got");
-    let outcomes = replies.wait_for(2, "replies")?;
-    let twice = Error::from(UsageError::AnsweredTwice).chain();
-    ensure_eq!(
-        outcomes,
-        [Ok(()), Err(twice)],
-        "what the two calls returned"
-    );
-    handled(&client)?;
+    acks::second_reply_is_refused(&client, || {
+        let emitted = cx.control().ask("/", "question", &[])?;
+        ensure_eq!(emitted.answers, [json!(["first"])], "what the server got");
+        Ok(())
+    })?;
     let texts = received_texts(cx)?;
     let acks: Vec<&String> = texts.iter().filter(|text| text.starts_with('3')).collect();
     ensure!(
         acks.len() == 1 && acks[0].ends_with(r#"["first"]"#),
         "the server got the acks {acks:?}"
     );
-    Ok(client.close()?)
-}
-
-fn v6_10(cx: &Cx) -> Outcome {
-    let client = cx.connect()?;
-    let chat = client.namespace("/chat").join()?;
-    for (place, before) in [(&client, 0), (&chat, 2)] {
-        place.emit("unknown-ack", (4242, "unasked"))?;
-        handled(place)?;
-        ensure_eq!(
-            client.counters().unknown_acks,
-            before + 1,
-            "acks nobody asked for"
-        );
-        let answer: String = ask(place, "twice-ack", ())?;
-        ensure_eq!(answer, "first", "the answer that counts");
-        handled(place)?;
-        ensure_eq!(
-            client.counters().unknown_acks,
-            before + 2,
-            "with the second of two acks"
-        );
-        let answer: String = ask(place, "echo", "alive")?;
-        ensure_eq!(answer, "alive", "an echo afterwards");
-    }
     Ok(client.close()?)
 }
 
