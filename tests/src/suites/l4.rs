@@ -8,13 +8,11 @@ use serde_json::{Value as Json, json};
 use sio_core::{Ack, DisconnectReason, Error, UsageError, Value};
 use sio_legacy::Session;
 
-use super::kit::{
-    Log, Sequence, Several, all_travel, ask, call_values, handled, sequences, travels,
-};
+use super::kit::{Log, Sequence, Several, all_travel, ask, call_values, handled, sequences};
 use super::legacy_kit::{
     Cx, HTTP, acks_received, asked, count_received, outcome, received, the_end, wait_received,
 };
-use super::{acks, catalogue};
+use super::{catalogue, exchanges};
 use crate::case::{Case, Mode, Outcome, WEBSOCKET};
 use crate::context::{PATIENCE, StatusLog};
 use crate::control::Question;
@@ -34,12 +32,12 @@ pub fn cases() -> Vec<Case<Session>> {
         case(
             "L4.3",
             "no, one and many arguments arrive, in order, both ways",
-            l4_3,
+            exchanges::any_number_of_arguments,
         ),
         case(
             "L4.3b",
             "null, false, 0 and what is empty arrives as such",
-            l4_3b,
+            exchanges::falsy_values_and_lists,
         ),
         case(
             "L4.3c",
@@ -63,7 +61,7 @@ pub fn cases() -> Vec<Case<Session>> {
         case(
             "L4.9b",
             "of two acks for one question the first counts",
-            acks::unasked_acks_are_counted,
+            exchanges::unasked_acks_are_counted,
         ),
         case("L4.10", "acks stay in their namespace, both ways", l4_10),
         case(
@@ -199,32 +197,6 @@ fn l4_6(cx: &Cx) -> Outcome {
 }
 
 // --- events ---------------------------------------------------------------------------------------------------------
-
-fn l4_3(cx: &Cx) -> Outcome {
-    all_travel(cx, catalogue::VALUES)?;
-    let client = cx.builder().connect()?;
-    let () = ask(&client, "echo", ())?;
-    let one: String = ask(&client, "echo", "one")?;
-    ensure_eq!(one, "one", "one argument");
-    let three: (u8, String, Option<bool>) = ask(&client, "echo", (1, "two", None::<bool>))?;
-    ensure_eq!(three, (1, "two".to_owned(), None), "three arguments");
-    Ok(client.close()?)
-}
-
-fn l4_3b(cx: &Cx) -> Outcome {
-    let client = cx.connect()?;
-    for entry in catalogue::FALSY {
-        travels(cx, &client, entry)?;
-    }
-    let lists = [Value::from(vec![1, 2]), Value::Array(Vec::new())];
-    ensure_eq!(call_values(&client, "echo", &lists)?, lists, "two lists");
-    ensure_eq!(
-        call_values(&client, "echo", &lists[..1])?,
-        lists[..1],
-        "a list"
-    );
-    Ok(client.close()?)
-}
 
 fn l4_3c(cx: &Cx) -> Outcome {
     // The last of them are lifecycle events of other protocols, or of the server's own sockets.
@@ -389,7 +361,7 @@ fn l4_8(cx: &Cx) -> Outcome {
         });
         // Raw, this would arrive as no values at all.
         let odd = json!(["a\u{2028}b\r\n+", null, 1e21]);
-        acks::replies(cx, place, vec![("odd", vec![], odd)])?;
+        exchanges::replies(cx, place, vec![("odd", vec![], odd)])?;
     }
     let acks = acks_received(cx)?;
     let well_formed = |ack: &String| {
@@ -405,7 +377,7 @@ fn l4_8(cx: &Cx) -> Outcome {
 
 fn l4_9(cx: &Cx) -> Outcome {
     let client = cx.connect()?;
-    acks::second_reply_is_refused(&client, || Ok(client.emit("ask", "question")?))?;
+    exchanges::second_reply_is_refused(&client, || Ok(client.emit("ask", "question")?))?;
     let asked = questions(cx, "/")?;
     ensure_eq!(asked.len(), 1, "questions");
     // A second one would have run the server's callback again.

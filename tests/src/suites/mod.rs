@@ -27,8 +27,8 @@ pub mod v7;
 pub mod v8;
 pub mod v9;
 
-mod acks;
 mod catalogue;
+mod exchanges;
 pub(crate) mod kit;
 mod legacy_front;
 mod legacy_kit;

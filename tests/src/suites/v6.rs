@@ -7,8 +7,8 @@ use serde_json::json;
 use sio_core::{Ack, Encoded, Error, Socket, Status, UsageError, Value};
 use sio_v1::{Client, Session};
 
-use super::kit::{Log, Sequence, all_travel, ask, call_values, received_texts, sequences, travels};
-use super::{acks, catalogue};
+use super::kit::{Log, Sequence, all_travel, ask, call_values, received_texts, sequences};
+use super::{catalogue, exchanges};
 use crate::case::{Case, Failure, Outcome};
 use crate::context::{Context, PATIENCE};
 use crate::control;
@@ -43,12 +43,12 @@ pub fn cases() -> Vec<Case> {
         case(
             "V6.1",
             "no, one and many arguments arrive, in order, both ways",
-            v6_1,
+            exchanges::any_number_of_arguments,
         ),
         case(
             "V6.2",
             "null, false, 0 and what is empty arrives as such; a list is one argument",
-            v6_2,
+            exchanges::falsy_values_and_lists,
         ),
         case(
             "V6.3",
@@ -85,7 +85,7 @@ pub fn cases() -> Vec<Case> {
         case(
             "V6.10",
             "acks nobody waits for are ignored and counted",
-            acks::unasked_acks_are_counted,
+            exchanges::unasked_acks_are_counted,
         ),
         case(
             "V6.11",
@@ -93,40 +93,6 @@ pub fn cases() -> Vec<Case> {
             v6_11,
         ),
     ]
-}
-
-fn v6_1(cx: &Cx) -> Outcome {
-    let client = cx.connect()?;
-    for entry in catalogue::VALUES {
-        travels(cx, &client, entry)?;
-    }
-    let () = ask(&client, "echo", ())?;
-    let one: String = ask(&client, "echo", "one")?;
-    ensure_eq!(one, "one", "one argument");
-    let three: (u8, String, Option<bool>) = ask(&client, "echo", (1, "two", None::<bool>))?;
-    ensure_eq!(three, (1, "two".to_owned(), None), "three arguments");
-    Ok(client.close()?)
-}
-
-fn v6_2(cx: &Cx) -> Outcome {
-    let client = cx.connect()?;
-    for entry in catalogue::FALSY {
-        travels(cx, &client, entry)?;
-    }
-    let lists = [Value::from(vec![1, 2]), Value::Array(Vec::new())];
-    ensure_eq!(call_values(&client, "echo", &lists)?, lists, "two lists");
-    ensure_eq!(
-        call_values(&client, "echo", &lists[..1])?,
-        lists[..1],
-        "a list"
-    );
-    let numbers: Vec<u8> = ask(&client, "echo", vec![1, 2])?;
-    ensure_eq!(numbers, [1, 2], "a list, typed");
-    let empty: Vec<u8> = ask(&client, "echo", Vec::<u8>::new())?;
-    ensure_eq!(empty, [0; 0], "an empty list, typed");
-    let one: Vec<Vec<u8>> = ask(&client, "echo", vec![vec![1], vec![]])?;
-    ensure_eq!(one, [vec![1], vec![]], "a list of lists, typed");
-    Ok(client.close()?)
 }
 
 fn v6_3(cx: &Cx) -> Outcome {
@@ -310,14 +276,14 @@ fn v6_8(cx: &Cx) -> Outcome {
             vec![control::bytes(b"\0\xff"), json!(7)],
             json!([control::bytes(b"\0\xff"), 7, null]),
         );
-        acks::replies(cx, place, vec![with_bytes])?;
+        exchanges::replies(cx, place, vec![with_bytes])?;
     }
     Ok(client.close()?)
 }
 
 fn v6_9(cx: &Cx) -> Outcome {
     let client = cx.connect()?;
-    acks::second_reply_is_refused(&client, || {
+    exchanges::second_reply_is_refused(&client, || {
         let emitted = cx.control().ask("/", "question", &[])?;
         ensure_eq!(emitted.answers, [json!(["first"])], "what the server got");
         Ok(())

@@ -1,4 +1,4 @@
-//! Acks as every protocol has them: what the suites of each show with their own servers.
+//! Events and acks as every protocol has them: what the suites of each show with their own servers.
 
 use std::sync::mpsc;
 
@@ -7,13 +7,50 @@ use sio_core::session::Session;
 use sio_core::{Ack, Error, UsageError, Value};
 use sio_net::Client;
 
-use super::kit::{Log, ask, handled};
+use super::catalogue;
+use super::kit::{Log, ask, call_values, handled, travels};
 use crate::case::{Failure, Outcome};
 use crate::context::{Context, PATIENCE};
 use crate::{ensure, ensure_eq};
 
 /// A question by name, its arguments, and the values of the answer.
 pub(super) type Exchange<'a> = (&'a str, Vec<Json>, Json);
+
+/// Values of every kind arrive unchanged, as none, one or several arguments.
+pub(super) fn any_number_of_arguments<P: Session>(cx: &Context<P>) -> Outcome {
+    let client = cx.connect()?;
+    for entry in catalogue::VALUES {
+        travels(cx, &client, entry)?;
+    }
+    let () = ask(&client, "echo", ())?;
+    let one: String = ask(&client, "echo", "one")?;
+    ensure_eq!(one, "one", "one argument");
+    let three: (u8, String, Option<bool>) = ask(&client, "echo", (1, "two", None::<bool>))?;
+    ensure_eq!(three, (1, "two".to_owned(), None), "three arguments");
+    Ok(client.close()?)
+}
+
+/// Values that are false to JavaScript, and lists, are no other values and no several arguments.
+pub(super) fn falsy_values_and_lists<P: Session>(cx: &Context<P>) -> Outcome {
+    let client = cx.connect()?;
+    for entry in catalogue::FALSY {
+        travels(cx, &client, entry)?;
+    }
+    let lists = [Value::from(vec![1, 2]), Value::Array(Vec::new())];
+    ensure_eq!(call_values(&client, "echo", &lists)?, lists, "two lists");
+    ensure_eq!(
+        call_values(&client, "echo", &lists[..1])?,
+        lists[..1],
+        "a list"
+    );
+    let numbers: Vec<u8> = ask(&client, "echo", vec![1, 2])?;
+    ensure_eq!(numbers, [1, 2], "a list, typed");
+    let empty: Vec<u8> = ask(&client, "echo", Vec::<u8>::new())?;
+    ensure_eq!(empty, [0; 0], "an empty list, typed");
+    let one: Vec<Vec<u8>> = ask(&client, "echo", vec![vec![1], vec![]])?;
+    ensure_eq!(one, [vec![1], vec![]], "a list of lists, typed");
+    Ok(client.close()?)
+}
 
 /// What handlers reply reaches the server's callback: nothing, one value, a list, and whatever else the caller has
 /// registered handlers for; and an answer that is given on another thread, long after the handler has returned.
