@@ -71,17 +71,25 @@ fn read_all(mut from: impl Read + Send + 'static) -> Background<String> {
 }
 
 /// The names of the client's threads in this process; Linux only, elsewhere none.
+///
+/// One that is about to leave the system's list does not count: it has been joined, or could have been.
 #[must_use]
 pub fn client_threads() -> Vec<String> {
     let Ok(tasks) = fs::read_dir("/proc/self/task") else {
         return Vec::new();
     };
-    let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
-    names
-        .map(|name| name.trim().to_owned())
-        .filter(|name| name.starts_with("sio-"))
-        .collect()
+    let names = tasks.filter_map(|task| {
+        let stat = fs::read_to_string(task.ok()?.path().join("stat")).ok()?;
+        let (before, behind) = stat.rsplit_once(')')?;
+        let (_, name) = before.split_once('(')?;
+        let flags: u64 = behind.split_ascii_whitespace().nth(6)?.parse().ok()?;
+        (flags & EXITING == 0).then(|| name.to_owned())
+    });
+    names.filter(|name| name.starts_with("sio-")).collect()
 }
+
+/// Linux's `PF_EXITING`.
+const EXITING: u64 = 4;
 
 /// What this process holds in memory, in bytes; 0 where the system does not tell.
 #[must_use]
