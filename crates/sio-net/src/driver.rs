@@ -269,12 +269,7 @@ impl<P: Session> Core<P> {
         // One that closes at the same time waits until they are joined, too.
         let joining = lock(&self.joining);
         let threads = std::mem::take(&mut *lock(&self.threads));
-        let current = thread::current().id();
-        for thread in threads {
-            if thread.thread().id() != current && thread.join().is_err() {
-                tracing::error!("a thread of the client panicked");
-            }
-        }
+        join_all(threads);
         drop(joining);
         self.dispatcher.wait(self.options.close_timeout);
     }
@@ -334,9 +329,14 @@ impl<P: Session> Core<P> {
         true
     }
 
-    /// Something arrived from an HTTP lane.
-    fn input(&self, input: Input) {
-        self.process(|link, now| link.manager.handle_input(input, now));
+    /// Something arrived from an HTTP lane of a connection. It may have been on its way when that was given up; another
+    /// one numbers its requests alike.
+    fn input(&self, input: Input, connection: u64) {
+        self.process(|link, now| {
+            if link.manager.epoch() == connection {
+                link.manager.handle_input(input, now);
+            }
+        });
     }
 
     /// Locks the link. Whoever waits for it is next: a driver with an endless supply of input lets others in.
@@ -413,16 +413,19 @@ impl<P: Session> Core<P> {
     /// Keeps a thread to be joined on close.
     fn keep(&self, thread: JoinHandle<()>) {
         let mut threads = lock(&self.threads);
-        threads.retain(|thread| !thread.is_finished());
+        // Only dropped, one that is about to end would not be waited for by anybody.
+        let (ended, running) = threads.drain(..).partition(JoinHandle::is_finished);
+        *threads = running;
+        join_all(ended);
         threads.push(thread);
     }
 
     /// What an HTTP lane does with an answer.
-    fn answerer(&self) -> impl Fn(Input) + Send + 'static {
+    fn answerer(&self, connection: u64) -> impl Fn(Input) + Send + 'static {
         let this = self.this.clone();
         move |input| {
             if let Some(core) = this.upgrade() {
-                core.input(input);
+                core.input(input, connection);
             }
         }
     }
@@ -457,6 +460,16 @@ impl<P: Session> Core<P> {
                 deadline: Deadline::Send,
                 after,
             })
+        }
+    }
+}
+
+/// Waits for the end of threads, except the current one's.
+fn join_all(threads: Vec<JoinHandle<()>>) {
+    let current = thread::current().id();
+    for thread in threads {
+        if thread.thread().id() != current && thread.join().is_err() {
+            tracing::error!("a thread of the client panicked");
         }
     }
 }

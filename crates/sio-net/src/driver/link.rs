@@ -403,7 +403,7 @@ impl<P: Session> Link<P> {
             headers: self.options.headers.clone(),
             max_body: self.options.limits.message_bytes,
         };
-        Lane::start(name, config, core.answerer())
+        Lane::start(name, config, core.answerer(self.manager.epoch()))
     }
 
     /// Cancelling ends the lane: only so does what blocks in it end. Another request gets another lane.
