@@ -546,12 +546,23 @@ mod tests {
 
     const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-    #[test]
-    fn a_streamed_answer_is_reported_as_it_comes() {
+    /// A lane that has asked for a stream, and the peer it has asked.
+    fn streaming() -> (
+        Lane,
+        mpsc::Receiver<Input>,
+        TcpListener,
+        std::net::TcpStream,
+    ) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let (lane, answers) = lane(listener.local_addr().unwrap());
         lane.request(stream(0));
-        let (mut peer, _) = listener.accept().unwrap();
+        let (peer, _) = listener.accept().unwrap();
+        (lane, answers, listener, peer)
+    }
+
+    #[test]
+    fn a_streamed_answer_is_reported_as_it_comes() {
+        let (lane, answers, _listener, mut peer) = streaming();
         let head = answer(&mut peer, CHUNKED).to_ascii_lowercase();
         assert!(head.contains("\r\naccept-encoding: identity\r\n"), "{head}");
         // Each is sent when the one before has been seen: of a chunk comes what there is, and the bound on bodies of
@@ -575,10 +586,7 @@ mod tests {
 
     #[test]
     fn a_streamed_answer_may_end_with_its_connection() {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let (lane, answers) = lane(listener.local_addr().unwrap());
-        lane.request(stream(0));
-        let (mut peer, _) = listener.accept().unwrap();
+        let (_lane, answers, _listener, mut peer) = streaming();
         answer(&mut peer, "HTTP/1.0 200 OK\r\n\r\none");
         assert_eq!(next(&answers), data("one"));
         peer.write_all(b"two").unwrap();
@@ -589,10 +597,7 @@ mod tests {
 
     #[test]
     fn a_streamed_answer_that_breaks_off_has_failed() {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let (lane, answers) = lane(listener.local_addr().unwrap());
-        lane.request(stream(0));
-        let (mut peer, _) = listener.accept().unwrap();
+        let (lane, answers, listener, mut peer) = streaming();
         answer(&mut peer, &format!("{CHUNKED}3\r\none\r\n"));
         assert_eq!(next(&answers), data("one"));
         drop(peer);
@@ -613,10 +618,7 @@ mod tests {
 
     #[test]
     fn only_an_answer_of_status_200_is_streamed() {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let (lane, answers) = lane(listener.local_addr().unwrap());
-        lane.request(stream(0));
-        let (mut peer, _) = listener.accept().unwrap();
+        let (_lane, answers, _listener, mut peer) = streaming();
         answer(
             &mut peer,
             "HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n",
@@ -627,10 +629,7 @@ mod tests {
 
     #[test]
     fn ending_a_lane_ends_a_streamed_answer_at_once() {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let (lane, answers) = lane(listener.local_addr().unwrap());
-        lane.request(stream(0));
-        let (mut peer, _) = listener.accept().unwrap();
+        let (lane, answers, _listener, mut peer) = streaming();
         answer(&mut peer, &format!("{CHUNKED}3\r\none\r\n"));
         assert_eq!(next(&answers), data("one"));
         let thread = lane.end().expect("a thread");

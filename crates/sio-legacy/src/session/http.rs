@@ -19,12 +19,15 @@ use super::{Leg, Session, State, explain};
 use crate::error::SessionError;
 use crate::htmlfile::Scripts;
 use crate::jsonp;
-use crate::payload::{self, PayloadLimits};
+use crate::payload;
 use crate::tolerance;
 
 /// How large the body of several packets may be: written at once, behind the head, it fits into one segment of a usual
 /// network.
 const FRAMED_BODY: usize = 1024;
+
+/// What is said of a poll whose body cannot be read.
+const BROKEN_POLL: &str = "the body of a poll is broken";
 
 /// What a frame adds to its packet at most: two marks and a length.
 const FRAME: usize = 2 * payload::MARK.len_utf8() + payload::MAX_LENGTH_DIGITS;
@@ -184,7 +187,10 @@ impl Session {
         } else {
             match self.read_poll(response) {
                 Ok(payload) => {
-                    let fruitful = self.payload(payload, now);
+                    if payload.is_empty() {
+                        self.out.tolerate(tolerance::EMPTY_POLL, "a poll");
+                    }
+                    let fruitful = self.payload(payload, BROKEN_POLL, now);
                     self.poll_again(fruitful, now.saturating_duration_since(get.at), now);
                 }
                 Err(error) => self.break_protocol(error),
@@ -201,27 +207,10 @@ impl Session {
         if self.transport() != Some(Transport::JsonpPolling) || body.is_empty() {
             return Ok(body);
         }
-        let call = jsonp::unwrap(body).map_err(broken_poll)?;
-        Ok(call.payload)
-    }
-
-    /// Handles all packets of a payload; returns whether any of them was of use.
-    fn payload(&mut self, payload: ByteString, now: Instant) -> bool {
-        if payload.is_empty() {
-            self.out.tolerate(tolerance::EMPTY_POLL, "a poll");
-            return false;
+        match jsonp::unwrap(body) {
+            Ok(call) => Ok(call.payload),
+            Err(error) => Err(Error::protocol(BROKEN_POLL, error)),
         }
-        let mut fruitful = false;
-        for packet in payload::decode(payload, &PayloadLimits::default()) {
-            match packet {
-                Ok(packet) => fruitful |= self.packet(packet, now),
-                Err(error) => {
-                    self.break_protocol(broken_poll(error));
-                    break;
-                }
-            }
-        }
-        fruitful
     }
 
     /// The next poll: at once, or after a pause when the server answers quickly and with nothing.
@@ -259,7 +248,9 @@ impl Session {
         self.silence.broken_at(now);
         while let Some(script) = self.next_script() {
             match script {
-                Ok(payload) => self.script(payload, now),
+                Ok(payload) => {
+                    self.payload(payload, "a script of the stream is broken", now);
+                }
                 Err(error) => {
                     self.break_protocol(Error::protocol("the stream is broken", error));
                 }
@@ -270,20 +261,6 @@ impl Session {
     /// The next script, as long as there is a session.
     fn next_script(&mut self) -> Option<Result<ByteString, crate::error::HtmlfileError>> {
         self.http_mut()?.scripts.as_mut()?.next()
-    }
-
-    fn script(&mut self, payload: ByteString, now: Instant) {
-        for packet in payload::decode(payload, &PayloadLimits::default()) {
-            match packet {
-                Ok(packet) => {
-                    self.packet(packet, now);
-                }
-                Err(error) => {
-                    self.break_protocol(Error::protocol("a script of the stream is broken", error));
-                    break;
-                }
-            }
-        }
     }
 
     fn stream_ended(&mut self) {
@@ -377,8 +354,4 @@ impl super::Outgoing {
         }
         payload
     }
-}
-
-fn broken_poll(error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::protocol("the body of a poll is broken", error)
 }

@@ -13,6 +13,7 @@ use crate::error::SessionError;
 use crate::packet::{
     self, AckMode, ErrorData, ErrorReason, Packet, PacketType, ack_data, error_data, write,
 };
+use crate::payload::{self, PayloadLimits};
 use crate::tolerance;
 
 /// How many answers that the server asked for may wait: as many as a payload has questions.
@@ -22,6 +23,24 @@ const MAX_ANSWERS: usize = 100_000;
 const MESSAGE: &str = "message";
 
 impl Session {
+    /// Handles all packets of a payload; returns whether any of them was of use. `broken` is what the error says if the
+    /// framing is wrong: what stands before that counts.
+    pub(super) fn payload(
+        &mut self,
+        payload: ByteString,
+        broken: &'static str,
+        now: Instant,
+    ) -> bool {
+        let mut fruitful = false;
+        for packet in payload::decode(payload, &PayloadLimits::default()) {
+            match packet {
+                Ok(packet) => fruitful |= self.packet(packet, now),
+                Err(error) => self.break_protocol(Error::protocol(broken, error)),
+            }
+        }
+        fruitful
+    }
+
     /// Handles one packet; returns whether it was of use: a noop is not, nor is what had to be dropped.
     pub(super) fn packet(&mut self, text: ByteString, now: Instant) -> bool {
         if self.state.leg().is_none() {

@@ -49,6 +49,16 @@ impl Choice {
         let left = self.connect_by.saturating_duration_since(now);
         (shares > 1).then(|| now + left / shares)
     }
+
+    /// What went wrong with each transport.
+    fn none_works(&self) -> Error {
+        let failed = self.failed.iter();
+        let causes: Vec<String> = failed
+            .map(|(transport, error)| format!("{}: {}", wire_name(*transport), error.chain()))
+            .collect();
+        let error = SessionError::NoTransportWorks(causes.join("; "));
+        Error::transport("opening the session", error)
+    }
 }
 
 impl Session {
@@ -88,6 +98,10 @@ impl Session {
             handshake.transports.iter().any(|other| **other == *name)
         };
         self.choice.left.retain(offered);
+        if self.choice.left.is_empty() && !self.choice.failed.is_empty() {
+            // The server takes back what is left to try: what was tried says more.
+            return Err(self.choice.none_works());
+        }
         if self.choice.left.is_empty() {
             let error = SessionError::NoCommonTransport {
                 wanted: names(&self.config.transports),
@@ -152,7 +166,11 @@ impl Session {
         self.choice.failed.push((transport, error.clone()));
         self.choice.forgotten = false;
         if self.choice.left.is_empty() {
-            let error = self.all_failed(error);
+            // One failure speaks for itself.
+            let error = match self.choice.failed[..] {
+                [_] => error,
+                _ => self.choice.none_works(),
+            };
             self.give_up(error);
         } else {
             self.out
@@ -177,19 +195,6 @@ impl Session {
         if let State::Opening { leg, .. } = std::mem::replace(&mut self.state, State::Closed) {
             self.drop_leg(&leg);
         }
-    }
-
-    /// One failure speaks for itself.
-    fn all_failed(&self, last: Error) -> Error {
-        if let [_] = self.choice.failed[..] {
-            return last;
-        }
-        let failed = self.choice.failed.iter();
-        let causes: Vec<String> = failed
-            .map(|(transport, error)| format!("{}: {}", wire_name(*transport), error.chain()))
-            .collect();
-        let error = SessionError::NoTransportWorks(causes.join("; "));
-        Error::transport("opening the session", error)
     }
 }
 

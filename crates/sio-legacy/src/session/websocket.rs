@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use bytestring::ByteString;
+use sio_core::DisconnectReason;
 use sio_core::session::{Io, Outbox};
-use sio_core::{DisconnectReason, Error};
 
 use super::pacing::{Pacing, Waited};
 use super::{Leg, Outgoing, Session};
 use crate::packet::write;
-use crate::payload::{self, PayloadLimits};
+use crate::payload;
 use crate::tolerance;
 
 /// The input budget of a server that was not told otherwise: its `destroy buffer size`.
@@ -104,23 +104,10 @@ impl Session {
         }
         self.silence.broken_at(now);
         if text.starts_with(payload::MARK) {
-            self.framed_text(text, now);
+            self.out.tolerate(tolerance::FRAMED_MESSAGE, &text);
+            self.payload(text, "a WebSocket message is broken", now);
         } else {
             self.packet(text, now);
-        }
-    }
-
-    fn framed_text(&mut self, text: ByteString, now: Instant) {
-        self.out.tolerate(tolerance::FRAMED_MESSAGE, &text);
-        for packet in payload::decode(text, &PayloadLimits::default()) {
-            match packet {
-                Ok(packet) => {
-                    self.packet(packet, now);
-                }
-                Err(error) => {
-                    self.break_protocol(Error::protocol("a WebSocket message is broken", error));
-                }
-            }
         }
     }
 

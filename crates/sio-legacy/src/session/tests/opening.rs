@@ -286,3 +286,22 @@ fn a_handshake_without_an_answer_ends_the_attempt() {
     assert_eq!(scenario.outputs(), ["closed: GET: cut"]);
     assert_eq!(scenario.session.poll_timeout(), None);
 }
+
+#[test]
+fn when_the_server_takes_back_what_is_left_the_error_says_what_was_tried() {
+    let mut scenario = start(config_with(&[Transport::WebSocket, Transport::Polling]));
+    scenario.outputs();
+    scenario.answer_get(200, None, HANDSHAKE);
+    scenario.input(Input::WebSocketClosed {
+        code: None,
+        text: "".into(),
+    });
+    scenario.outputs();
+    scenario.answer_get(200, None, "S:60:60:websocket");
+    assert_eq!(
+        scenario.outputs(),
+        [
+            "closed: opening the session: no transport works: websocket: not connected: the transport was closed"
+        ]
+    );
+}
