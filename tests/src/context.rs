@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sio_core::session::Session;
-use sio_core::{Event, Events, Status, Transport};
+use sio_core::{Event, Events, Reconnect, Status, Transport};
 use sio_net::{Client, ClientBuilder};
 
 pub use crate::case::Mode;
@@ -93,7 +93,8 @@ impl<P: Session> Context<P> {
         format!("http://127.0.0.1:{}", self.server.port(variant))
     }
 
-    /// A connection to the plain server, over the transports of the mode, with the tag.
+    /// A connection to the plain server, over the transports of the mode, with the tag. Once lost, it is over: a case that
+    /// is about coming back says so.
     pub fn builder(&self) -> ClientBuilder<P> {
         self.builder_for("main")
     }
@@ -109,6 +110,7 @@ impl<P: Session> Context<P> {
             .transports(transports_of(self.mode))
             .query("tag", &self.tag)
             .protocol(self.options.clone())
+            .reconnect(Reconnect::off())
             .connect_timeout(PATIENCE)
     }
 

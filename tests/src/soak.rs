@@ -8,6 +8,7 @@ use std::io::Write as _;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use sio_core::Reconnect;
 use sio_net::Client;
 
 use self::load::Load;
@@ -91,6 +92,7 @@ fn soak<P: Protocol>(plan: &Plan, server: &Server) -> Outcome {
         .transports(transports_of(plan.mode))
         .query("tag", TAG)
         .protocol(P::options_for(server.version()))
+        .reconnect(Reconnect::off())
         .connect_timeout(PATIENCE)
         .connect()?;
     let end_state = transports_of(plan.mode).last().copied();

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
+use crate::manager::Expiry;
 use crate::session::AckId;
 
 /// The acks asked for in one namespace. `W` is whoever waits.
@@ -19,8 +20,7 @@ pub(crate) struct AckTable<W> {
 #[derive(Debug)]
 struct Pending<W> {
     waiter: W,
-    deadline: Instant,
-    after: Duration,
+    expiry: Expiry,
 }
 
 impl<W> AckTable<W> {
@@ -32,24 +32,19 @@ impl<W> AckTable<W> {
         }
     }
 
-    /// Registers a question that was asked `after` before its deadline; returns its number.
-    pub(crate) fn ask(&mut self, waiter: W, deadline: Instant, after: Duration) -> AckId {
+    /// Registers a question; returns its number.
+    pub(crate) fn ask(&mut self, waiter: W, expiry: Expiry) -> AckId {
         let id = self.next;
         self.next += 1;
-        self.deadlines.insert((deadline, id));
-        let entry = Pending {
-            waiter,
-            deadline,
-            after,
-        };
-        self.pending.insert(id, entry);
+        self.deadlines.insert((expiry.at, id));
+        self.pending.insert(id, Pending { waiter, expiry });
         id
     }
 
     /// An ack arrived. `None` if nobody waits: it is late, doubled, or was never asked for.
     pub(crate) fn answer(&mut self, id: AckId) -> Option<W> {
         let entry = self.pending.remove(&id)?;
-        self.deadlines.remove(&(entry.deadline, id));
+        self.deadlines.remove(&(entry.expiry.at, id));
         Some(entry.waiter)
     }
 
@@ -61,7 +56,7 @@ impl<W> AckTable<W> {
         }
         self.deadlines.pop_first();
         let entry = self.pending.remove(&id)?;
-        Some((entry.waiter, entry.after))
+        Some((entry.waiter, entry.expiry.after))
     }
 
     /// When the next waiter's deadline passes.
@@ -89,25 +84,30 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    fn expiry(now: Instant, after: Duration) -> Expiry {
+        let at = now + after;
+        Expiry { at, after }
+    }
+
     #[test]
     fn numbers_count_on_and_each_answer_goes_to_its_asker() {
         let now = Instant::now();
         let mut table = AckTable::new(0);
-        assert_eq!(table.ask("a", now + SECOND, SECOND), 0);
-        assert_eq!(table.ask("b", now + SECOND, SECOND), 1);
+        assert_eq!(table.ask("a", expiry(now, SECOND)), 0);
+        assert_eq!(table.ask("b", expiry(now, SECOND)), 1);
         assert_eq!(table.answer(1), Some("b"));
         assert_eq!(table.answer(1), None, "a doubled ack finds nobody");
         assert_eq!(table.answer(7), None, "an ack never asked for finds nobody");
         assert_eq!(table.drain(), ["a"]);
-        assert_eq!(table.ask("c", now + SECOND, SECOND), 2);
+        assert_eq!(table.ask("c", expiry(now, SECOND)), 2);
     }
 
     #[test]
     fn expiry_is_in_the_order_of_deadlines_and_final() {
         let now = Instant::now();
         let mut table = AckTable::new(1);
-        let late = table.ask("late", now + 2 * SECOND, 2 * SECOND);
-        let soon = table.ask("soon", now + SECOND, SECOND);
+        let late = table.ask("late", expiry(now, 2 * SECOND));
+        let soon = table.ask("soon", expiry(now, SECOND));
         assert_eq!(table.next_deadline(), Some(now + SECOND));
         assert_eq!(table.expire(now), None);
         assert_eq!(table.expire(now + SECOND), Some(("soon", SECOND)));

@@ -104,6 +104,44 @@ pub enum Error {
     /// The namespace is not connected, or the connection ended while the call waited.
     #[error("not connected: {0}")]
     Disconnected(DisconnectReason),
+    /// An emit that waited for the connection was given up. It was not sent.
+    #[error("the emit was given up while it waited for the connection: {0}")]
+    Dropped(Dropped),
+    /// Events came faster than the program takes them; those beyond the bound of its [inbox](crate::Bounds::inbox) are
+    /// lost.
+    #[error(
+        "events come faster than {taker} of {namespace} take them: {events} with {bytes} bytes are waiting, no more \
+         are kept"
+    )]
+    Overflow {
+        /// The namespace.
+        namespace: ByteString,
+        /// Who is slow: `the handlers` or `a receiver`.
+        taker: &'static str,
+        /// How many events wait.
+        events: usize,
+        /// The bytes of their payloads.
+        bytes: usize,
+    },
+}
+
+/// Why an emit that waited for the connection was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Dropped {
+    /// The program cleared the queue.
+    Cleared,
+    /// The queue was full, and newer emits came.
+    Displaced,
+}
+
+impl std::fmt::Display for Dropped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Cleared => "the queue was cleared",
+            Self::Displaced => "the queue was full and newer ones came",
+        })
+    }
 }
 
 impl Error {
@@ -199,12 +237,16 @@ pub enum UsageError {
         instead: &'static str,
     },
     /// Too many emits wait for the connection.
-    #[error("{limit} emits are waiting for {namespace} already")]
+    #[error(
+        "the queue of {namespace} is full: {emits} emits with {bytes} bytes wait for the connection"
+    )]
     QueueFull {
-        /// The namespace that is not connected yet.
+        /// The namespace that is not connected.
         namespace: ByteString,
-        /// How many may wait.
-        limit: usize,
+        /// How many emits wait.
+        emits: usize,
+        /// The bytes of their payloads.
+        bytes: usize,
     },
 }
 

@@ -205,7 +205,8 @@ impl fmt::Debug for Question {
 /// Events in the pull style: the same events, in the same order, as handlers get.
 ///
 /// Iterating waits for the next event and ends when the namespace is closed and every event before was taken.
-/// A receiver keeps no connection alive.
+/// A receiver keeps no connection alive. It goes on over the loss of a connection that is made again, and ends with one
+/// that is not; what is opened again later has receivers of its own.
 ///
 /// ```no_run
 /// # fn show(events: sio_core::event::Events) {
@@ -223,6 +224,9 @@ pub trait EventSource: Send {
     /// # Errors
     /// [`Closed`](NextError::Closed) when none will come any more, [`Empty`](NextError::Empty) when none came in time.
     fn next(&mut self, limit: Option<Duration>) -> std::result::Result<Event, NextError>;
+
+    /// How many events were given up because they were taken too slowly.
+    fn lost(&self) -> u64;
 }
 
 /// Why there is no next event.
@@ -266,6 +270,13 @@ impl Events {
     /// [`NextError::Empty`] if there is none now, [`NextError::Closed`] when none will come any more.
     pub fn try_recv(&mut self) -> std::result::Result<Event, NextError> {
         self.0.next(Some(Duration::ZERO))
+    }
+
+    /// How many events were given up because this receiver took them too slowly: those beyond the bounds of its
+    /// [inbox](crate::Bounds::inbox).
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.0.lost()
     }
 
     /// An iterator that ends when no event came for `limit`, or when the namespace is closed.

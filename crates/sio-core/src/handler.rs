@@ -241,6 +241,12 @@ impl Registry {
         self.entries.is_empty()
     }
 
+    /// Whether there are handlers of changes of status.
+    #[must_use]
+    pub fn has_status(&self) -> bool {
+        !self.status.is_empty()
+    }
+
     /// Writes the handlers to run for an event into `plan`, in the order of registration.
     pub fn plan(&self, name: &str, plan: &mut Vec<HandlerId>) {
         plan.clear();
@@ -346,11 +352,12 @@ impl Handlers {
         self
     }
 
-    /// Runs `handler` each time the namespace becomes usable.
-    pub fn on_connect(self, mut handler: impl FnMut() + Send + 'static) -> Self {
+    /// Runs `handler` each time the namespace becomes usable, with whether it was before: then the server knows nothing
+    /// any more of what was subscribed to. What the handler emits leaves before anything that waits.
+    pub fn on_connect(self, mut handler: impl FnMut(bool) + Send + 'static) -> Self {
         self.on_status(move |status| {
-            if matches!(status, Status::Connected) {
-                handler();
+            if let Status::Connected { again } = status {
+                handler(*again);
             }
         })
     }

@@ -4,6 +4,7 @@
 //! shall run on either protocol takes `&impl` [`Socket`] and imports [`SocketExt`].
 
 mod ack_table;
+mod bounds;
 pub mod codec;
 pub mod error;
 pub mod event;
@@ -11,14 +12,17 @@ pub mod handler;
 mod limits;
 pub mod manager;
 pub mod payload;
+mod reconnect;
 pub mod session;
 pub mod socket;
 mod status;
 
-pub use error::{Deadline, Error, HttpError, Result, UsageError};
+pub use bounds::{Bounds, Overflow};
+pub use error::{Deadline, Dropped, Error, HttpError, Result, UsageError};
 pub use event::{Ack, Event, Events, NextError};
 pub use handler::{HandlerId, Handlers};
 pub use limits::Limits;
 pub use payload::{Args, Encoded, Value};
-pub use socket::{Socket, SocketExt};
-pub use status::{DisconnectReason, Status, Transport};
+pub use reconnect::Reconnect;
+pub use socket::{IfOffline, Socket, SocketExt};
+pub use status::{ConnectionState, DisconnectReason, Status, Transport};

@@ -5,15 +5,25 @@
 //! [`handle_timeout`](Manager::handle_timeout) at [`poll_timeout`](Manager::poll_timeout).
 //!
 //! ```text
-//!          open()            prepared(Ok)         close(), deadline         session: Closed
-//!  Closed ───────► Preparing ────────────► Active ──────────────────► Closing ──────────────► Closed
-//!                      │                      └───────── session: Closed ───────────────────────▲
-//!                      └── prepared(Err), close(), deadline ────────────────────────────────────┘
+//!         join()             prepared(Ok)          close(), deadline           session: Closed
+//!  Closed ──────► Preparing ──────────────► Active ──────────────────► Closing ───────────────► over?
+//!                  ▲     │                     │ session: Closed
+//!       delay over │     │ prepared(Err),      └──────────────────────────────────────────────► over?
+//!        or join() │     │ deadline
+//!                  │     └────────────────────────────────────────────────────────────────────► over?
+//!               Waiting ◄── it is made again ── over? ── it is not, or close() ──► Closed
 //! ```
 //!
-//! A namespace is *out*, *joining* or *in*. Emits wait while it is joining and leave, in order, when it is in.
+//! Every way from Preparing to the end of a session is an *attempt*. What is over is made again by the policy in
+//! [`Reconnect`]; `close()` wins in every state.
+//!
+//! A namespace is *out*, *joining*, *in* or *lost*: it was in and will be joined with the next session. Emits wait while
+//! it is joining or lost. When it is in, its hook runs first, then they leave in order; what the hook itself emits goes
+//! before them.
 
+mod attempts;
 mod namespace;
+mod queue;
 
 use std::collections::VecDeque;
 use std::mem;
@@ -21,15 +31,18 @@ use std::time::{Duration, Instant};
 
 use bytestring::ByteString;
 
-use crate::error::{Deadline, Error, UsageError};
+use crate::bounds::{Bounds, Overflow};
+use crate::error::{Deadline, Dropped, Error, UsageError};
 use crate::event::Question;
 use crate::payload::{Args, Encoded};
+use crate::reconnect::Reconnect;
 use crate::session::{AckId, Command, Input, Io, Output, Session, SessionConfig, SessionEvent};
-use crate::status::{DisconnectReason, Status, Transport};
+use crate::status::{ConnectionState, DisconnectReason, Status, Transport};
 
-use self::namespace::{Namespace, State, Waiting};
+use self::attempts::Attempts;
+use self::namespace::{Namespace, State};
 
-pub use self::namespace::Ask;
+pub use self::namespace::{Ask, Emit, Expiry};
 
 /// The name of the root namespace.
 pub const ROOT: &str = "/";
@@ -37,10 +50,16 @@ pub const ROOT: &str = "/";
 /// What a [`Manager`] is made with.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// From [`open`](Manager::open) until the root namespace is usable.
+    /// How long an attempt may take, from its start until the root namespace is usable.
     pub connect_timeout: Duration,
-    /// How many emits may wait in each namespace that is joining.
-    pub queue_limit: usize,
+    /// What may wait in each namespace that is joining or lost.
+    pub queue: Bounds,
+    /// Whether what waits leaves only when [`flush`](Manager::flush) is called.
+    pub manual_flush: bool,
+    /// When a connection is made again.
+    pub reconnect: Reconnect,
+    /// Where the chance in the delays begins.
+    pub seed: u64,
     /// Whether the connection stays when the last namespace was left.
     pub keep_open: bool,
 }
@@ -52,15 +71,29 @@ pub struct NamespaceId(usize);
 /// The root namespace of every manager.
 pub const ROOT_ID: NamespaceId = NamespaceId(0);
 
+/// How many events may come before a namespace's connect packet. No server is known to send more than a few.
+const EARLY_EVENTS: usize = 1000;
+
 /// What to do next.
 #[derive(Debug)]
 pub enum Effect<W> {
-    /// Get ready for a session (look up the name, run hooks), then call [`Manager::prepared`].
-    Prepare,
+    /// Get ready for a session (run hooks, look up the name), then call [`Manager::prepared`].
+    Prepare {
+        /// Which attempt it is: 0 is the first connect, *n* the n-th after a loss.
+        attempt: u32,
+        /// What the one before ended with.
+        after: Option<DisconnectReason>,
+    },
     /// Do this on the network.
     Io(Io),
+    /// No session is left: let go of what carried it.
+    HangUp,
     /// A namespace changed.
     Status(NamespaceId, Status),
+    /// A namespace is out: nothing comes in it until it is opened or joined again.
+    Out(NamespaceId),
+    /// Emits wait in a namespace that is in: once its hook has run, call [`Manager::flush`].
+    Hook(NamespaceId),
     /// A join, or for the root the connect, has its outcome.
     Joined(NamespaceId, Result<(), Error>),
     /// An event came.
@@ -82,6 +115,17 @@ pub enum Effect<W> {
     Ended,
 }
 
+/// What became of an emit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// The session has it.
+    Sent,
+    /// It waits for the connection.
+    Queued,
+    /// It was given up, as it was told to be.
+    Dropped,
+}
+
 /// An emit that was not taken, with whoever waits for its ack.
 #[derive(Debug)]
 pub struct NotTaken<W> {
@@ -89,6 +133,18 @@ pub struct NotTaken<W> {
     pub error: Error,
     /// Who asked.
     pub waiter: Option<W>,
+}
+
+/// An emit that waits for the connection, as a program sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Queued {
+    /// Its name and arguments.
+    pub payload: Encoded,
+    /// Whether somebody waits for its ack.
+    pub asks: bool,
+    /// When it will be given up.
+    pub expires: Option<Instant>,
 }
 
 /// What was counted since the manager was made.
@@ -99,8 +155,13 @@ pub struct Counters {
     pub events: u64,
     /// Acks that nobody waited for: late, doubled or never asked for.
     pub unknown_acks: u64,
-    /// Events for namespaces that are not joined, dropped.
+    /// Events for namespaces that are not joined, and those given up because handlers or receivers were too slow.
     pub dropped_events: u64,
+    /// Emits that never left: given up by the queue's policy, expired in it, cleared, volatile while offline, or still
+    /// waiting when the connection ended for good.
+    pub dropped_emits: u64,
+    /// Times the connection was lost and made again.
+    pub reconnects: u64,
     /// Times a named tolerance let something odd pass.
     pub tolerated: u64,
 }
@@ -110,6 +171,9 @@ pub struct Counters {
 pub struct Manager<S: Session, W> {
     settings: Settings,
     link: Link<S>,
+    attempts: Attempts,
+    /// What the last session or attempt ended with.
+    loss: Option<DisconnectReason>,
     /// The root is first and always there.
     namespaces: Vec<Namespace<W>>,
     effects: VecDeque<Effect<W>>,
@@ -125,23 +189,54 @@ enum Link<S> {
     Closed,
     Preparing,
     Active(Box<S>),
-    /// Told to close, and not closed yet.
-    Closing(Box<S>),
+    /// Told to close for this reason, and not closed yet.
+    Closing {
+        session: Box<S>,
+        reason: DisconnectReason,
+        then: Then,
+    },
+    /// Until the next attempt.
+    Waiting {
+        until: Instant,
+    },
+}
+
+/// What follows the end of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    End,
+    Reconnect,
 }
 
 impl<S> Link<S> {
     fn session(&self) -> Option<&S> {
         match self {
-            Self::Active(session) | Self::Closing(session) => Some(session),
-            Self::Closed | Self::Preparing => None,
+            Self::Active(session) | Self::Closing { session, .. } => Some(session),
+            Self::Closed | Self::Preparing | Self::Waiting { .. } => None,
         }
     }
 
     fn session_mut(&mut self) -> Option<&mut S> {
         match self {
-            Self::Active(session) | Self::Closing(session) => Some(session),
-            Self::Closed | Self::Preparing => None,
+            Self::Active(session) | Self::Closing { session, .. } => Some(session),
+            Self::Closed | Self::Preparing | Self::Waiting { .. } => None,
         }
+    }
+
+    fn is_active(&self) -> bool {
+        matches!(self, Self::Active(_))
+    }
+
+    /// Closed, or about to be for good.
+    fn is_ending(&self) -> bool {
+        let closing = matches!(
+            self,
+            Self::Closing {
+                then: Then::End,
+                ..
+            }
+        );
+        closing || matches!(self, Self::Closed)
     }
 }
 
@@ -149,9 +244,12 @@ impl<S: Session, W> Manager<S, W> {
     /// A manager that is not connected.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
+        let attempts = Attempts::new(settings.reconnect.clone(), settings.seed);
         let mut manager = Self {
             settings,
             link: Link::Closed,
+            attempts,
+            loss: None,
             namespaces: Vec::new(),
             effects: VecDeque::new(),
             epoch: 0,
@@ -173,50 +271,25 @@ impl<S: Session, W> Manager<S, W> {
         NamespaceId(self.namespaces.len() - 1)
     }
 
-    /// Connects. The outcome is the [`Effect::Joined`] of the root.
+    // --- what programs want -------------------------------------------------------------------------------------
+
+    /// Joins a namespace, with the query it had before; its outcome is the [`Effect::Joined`].
     ///
-    /// If the root is not `wanted` for itself, the connection closes when the last other namespace was left.
-    pub fn open(&mut self, wanted: bool, now: Instant) {
-        let after = self.settings.connect_timeout;
-        self.epoch += 1;
-        self.link = Link::Preparing;
-        let root = &mut self.namespaces[ROOT_ID.0];
-        root.wanted = wanted;
-        root.state = State::Joining {
-            deadline: now + after,
-            after,
-        };
-        self.effects.push_back(Effect::Prepare);
-    }
-
-    /// The answer to [`Effect::Prepare`].
-    pub fn prepared(&mut self, config: Result<SessionConfig<S::Options>, Error>, now: Instant) {
-        if !matches!(self.link, Link::Preparing) {
-            return; // closed meanwhile
-        }
-        match config {
-            Ok(config) => {
-                let session = S::start(config, self.connect_by(now), now);
-                self.link = Link::Active(Box::new(session));
-            }
-            Err(error) => self.end(&error.into()),
-        }
-    }
-
-    /// When the root has to be usable.
-    fn connect_by(&self, now: Instant) -> Instant {
-        match self.namespaces[ROOT_ID.0].state {
-            State::Joining { deadline, .. } => deadline,
-            _ => now,
-        }
-    }
-
-    /// Joins a namespace; its outcome is the [`Effect::Joined`], `after` the moment `since` at the latest. Joined already,
-    /// it has it at once.
+    /// Joined already, it has it at once. Without a connection one is opened; between two attempts to make one again,
+    /// the next one is made now. The namespace has the connect timeout.
     ///
     /// # Errors
-    /// [`Error::Disconnected`] if there is no connection, or it is about to be closed. [`UsageError::Unsupported`] if
-    /// the namespace was left before and the protocol cannot join it again.
+    /// As [`join`](Self::join).
+    pub fn open(&mut self, id: NamespaceId, now: Instant) -> Result<(), Error> {
+        self.enter(id, now, self.settings.connect_timeout, now)
+    }
+
+    /// Joins a namespace with a query of its own; as [`open`](Self::open), but its outcome comes `after` the moment `since`
+    /// at the latest.
+    ///
+    /// # Errors
+    /// [`Error::Disconnected`] if the connection is about to be closed for good. [`UsageError::Unsupported`] if the
+    /// namespace was left before in this session and the protocol cannot join it again.
     pub fn join(
         &mut self,
         id: NamespaceId,
@@ -225,11 +298,31 @@ impl<S: Session, W> Manager<S, W> {
         after: Duration,
         now: Instant,
     ) -> Result<(), Error> {
-        if matches!(self.link, Link::Closed | Link::Closing(_)) {
-            return Err(self.reason(ROOT_ID).into_error());
+        let namespace = &mut self.namespaces[id.0];
+        if namespace.is_out() {
+            namespace.query = query;
+        }
+        self.enter(id, since, after, now)
+    }
+
+    fn enter(
+        &mut self,
+        id: NamespaceId,
+        since: Instant,
+        after: Duration,
+        now: Instant,
+    ) -> Result<(), Error> {
+        if let Link::Closing {
+            reason,
+            then: Then::End,
+            ..
+        } = &self.link
+        {
+            return Err(reason.clone().into_error());
         }
         let namespace = &mut self.namespaces[id.0];
-        if !S::REJOINS && namespace.spent_in == Some(self.epoch) {
+        let is_spent = self.link.is_active() && namespace.spent_in == Some(self.epoch);
+        if is_spent && !S::REJOINS {
             return Err(UsageError::Unsupported {
                 what: "joining a namespace again in the same session",
                 instead: "connect anew; the server would run its handlers twice",
@@ -241,92 +334,192 @@ impl<S: Session, W> Manager<S, W> {
             State::In => self.effects.push_back(Effect::Joined(id, Ok(()))),
             State::Joining { .. } => {}
             State::Out(_) => {
-                namespace.query = query;
+                namespace.attempt = 0;
+                namespace.join_timeout = after;
                 namespace.state = State::Joining {
                     deadline: since + after,
                     after,
                 };
-                if self.sid.is_some() {
-                    self.send_join(id, now);
-                }
+                self.send_join(id, now);
             }
+            // The server had disconnected it; this session can have it back sooner than planned.
+            State::Lost { at: Some(_), .. } => self.rejoin(id, now),
+            State::Lost { .. } => {}
+        }
+        match self.link {
+            Link::Closed => {
+                self.attempts.begin();
+                self.loss = None;
+                let returns = self.attempts.retries_initial();
+                self.namespaces[ROOT_ID.0].returns = returns;
+                self.namespaces[id.0].returns = returns;
+                self.attempt(now);
+            }
+            Link::Waiting { .. } => self.attempt(now),
+            Link::Preparing | Link::Active(_) | Link::Closing { .. } => {}
         }
         Ok(())
     }
 
-    /// Leaves a namespace. When it was the last one and the connection is not to be kept, closes.
+    /// Leaves a namespace: what waits in it for its hook is sent first. When it was the last one and the connection is not
+    /// to be kept, closes.
     pub fn leave(&mut self, id: NamespaceId, now: Instant) {
-        let namespace = &self.namespaces[id.0];
-        if matches!(namespace.state, State::Out(_)) {
+        if self.namespaces[id.0].is_out() {
             return;
         }
-        let command = Command::Leave {
-            namespace: namespace.name.clone(),
-        };
-        let others = self.others_remain(id);
-        if others || self.settings.keep_open {
-            self.command(command, now);
-            self.put_out(id, &DisconnectReason::Client);
-        } else {
+        if !self.others_remain(id) && !self.settings.keep_open {
             self.close(now);
+            return;
         }
+        self.flush_held(id, now);
+        if !matches!(self.namespaces[id.0].state, State::Lost { .. }) {
+            let namespace = self.namespaces[id.0].name.clone();
+            self.command(Command::Leave { namespace }, now);
+        }
+        self.put_out(id, &DisconnectReason::Client);
     }
 
-    /// Closes: what was emitted before is sent, then the session ends. Acks still out are told at once.
+    /// Closes for good, in whatever state: what was emitted before is sent, then the session ends. Acks still out are told
+    /// at once; what waited for a connection is given up.
     pub fn close(&mut self, now: Instant) {
-        self.close_because(&DisconnectReason::Client, now);
+        self.shut(DisconnectReason::Client, Then::End, now);
     }
 
-    fn close_because(&mut self, reason: &DisconnectReason, now: Instant) {
-        match mem::replace(&mut self.link, Link::Closed) {
-            Link::Closed => {}
-            Link::Preparing => self.end(reason),
-            Link::Active(mut session) => {
-                session.handle_command(Command::Close, now);
-                self.link = Link::Closing(session);
-                self.put_all_out(reason);
-            }
-            closing @ Link::Closing(_) => self.link = closing,
+    /// Ends the session because of an error of this side; it is made again if the policy says so.
+    pub fn fail(&mut self, error: Error, now: Instant) {
+        if !self.link.is_ending() {
+            self.shut_because(error.into(), now);
         }
     }
 
-    /// Emits an event, at once or when the namespace is in.
+    /// Emits an event: at once, or when the namespace is in.
     ///
     /// # Errors
     /// The emit was not taken: the namespace is out, or too many wait already.
     pub fn emit(
         &mut self,
         id: NamespaceId,
-        payload: Encoded,
-        ask: Option<Ask<W>>,
+        emit: Emit<W>,
         now: Instant,
-    ) -> Result<(), NotTaken<W>> {
-        let limit = self.settings.queue_limit;
-        let namespace = &mut self.namespaces[id.0];
-        let error = match &namespace.state {
-            State::In => {
-                self.send_emit(id, payload, ask, now);
-                return Ok(());
-            }
-            State::Joining { .. } if namespace.waiting.len() < limit => {
-                namespace.wait(Waiting { payload, ask });
-                return Ok(());
-            }
-            State::Joining { .. } => UsageError::QueueFull {
-                namespace: namespace.name.clone(),
-                limit,
-            }
-            .into(),
-            State::Out(reason) => Error::Disconnected(reason.clone()),
+    ) -> Result<Taken, NotTaken<W>> {
+        let namespace = &self.namespaces[id.0];
+        if namespace.is_open() || (emit.is_ahead && namespace.is_in()) {
+            self.send_emit(id, emit, now);
+            return Ok(Taken::Sent);
+        }
+        let is_out = namespace.is_out();
+        if emit.is_volatile && !is_out {
+            self.counters.dropped_emits += 1;
+            return Ok(Taken::Dropped);
+        }
+        let bounds = &self.settings.queue;
+        let gives_way = emit.ask.is_none() && bounds.overflow == Overflow::DropNewest;
+        let error = if is_out || bounds.count == 0 {
+            Error::Disconnected(self.reason(id))
+        } else if self.make_room(id, &emit) {
+            self.namespaces[id.0].queue.push(emit);
+            return Ok(Taken::Queued);
+        } else if gives_way {
+            self.counters.dropped_emits += 1;
+            return Ok(Taken::Dropped);
+        } else {
+            self.queue_full(id)
         };
-        let waiter = ask.map(|ask| ask.waiter);
+        let waiter = emit.ask.map(|ask| ask.waiter);
         Err(NotTaken { error, waiter })
+    }
+
+    /// Whether an emit fits into the queue, after the oldest ones were given up if the policy says so.
+    fn make_room(&mut self, id: NamespaceId, emit: &Emit<W>) -> bool {
+        let bounds = &self.settings.queue;
+        let queue = &mut self.namespaces[id.0].queue;
+        if bounds.overflow == Overflow::DropOldest && bounds.hold(1, emit.payload.size()) {
+            while !queue.fits(emit, bounds) {
+                let Some(oldest) = queue.pop() else { break };
+                let counters = &mut self.counters;
+                Self::give_up(oldest, Dropped::Displaced, counters, &mut self.effects);
+            }
+        }
+        queue.fits(emit, bounds)
+    }
+
+    fn queue_full(&self, id: NamespaceId) -> Error {
+        let namespace = &self.namespaces[id.0];
+        UsageError::QueueFull {
+            namespace: namespace.name.clone(),
+            emits: namespace.queue.len(),
+            bytes: namespace.queue.bytes(),
+        }
+        .into()
+    }
+
+    /// An emit that will never leave: whoever waits for its ack is told.
+    fn give_up(
+        emit: Emit<W>,
+        why: Dropped,
+        counters: &mut Counters,
+        effects: &mut VecDeque<Effect<W>>,
+    ) {
+        counters.dropped_emits += 1;
+        if let Some(ask) = emit.ask {
+            effects.push_back(Effect::Outcome(ask.waiter, Err(Error::Dropped(why))));
+        }
+    }
+
+    /// Events were given up on their way to the program.
+    pub fn count_dropped_events(&mut self, events: u64) {
+        self.counters.dropped_events += events;
+    }
+
+    /// The emits of a namespace that wait, oldest first.
+    #[must_use]
+    pub fn queued(&self, id: NamespaceId) -> Vec<Queued> {
+        let waiting = self.namespaces[id.0].queue.iter();
+        waiting
+            .map(|emit| Queued {
+                payload: emit.payload.clone(),
+                asks: emit.ask.is_some(),
+                expires: emit.expiry().map(|expiry| expiry.at),
+            })
+            .collect()
+    }
+
+    /// Gives up the emits of a namespace that wait; returns how many there were.
+    pub fn clear_queue(&mut self, id: NamespaceId) -> usize {
+        let queue = &mut self.namespaces[id.0].queue;
+        let count = queue.len();
+        for emit in queue.take() {
+            let counters = &mut self.counters;
+            Self::give_up(emit, Dropped::Cleared, counters, &mut self.effects);
+        }
+        count
+    }
+
+    /// Sends the emits of a namespace that waited for its hook, or for the program; returns how many there were. Those that
+    /// wait for the connection go on waiting.
+    pub fn flush(&mut self, id: NamespaceId, now: Instant) -> usize {
+        let namespace = &mut self.namespaces[id.0];
+        if !namespace.is_in() || !mem::take(&mut namespace.is_held) {
+            return 0;
+        }
+        let count = namespace.queue.len();
+        for emit in namespace.queue.take() {
+            self.send_emit(id, emit, now);
+        }
+        count
+    }
+
+    /// Before the end: what waits only for a hook was emitted while connected.
+    fn flush_held(&mut self, id: NamespaceId, now: Instant) {
+        if !self.settings.manual_flush {
+            self.flush(id, now);
+        }
     }
 
     /// Sends the answer to a question of the server.
     ///
     /// # Errors
-    /// [`Error::Disconnected`] if the connection the question came over is gone.
+    /// [`Error::Disconnected`] if the session the question came over is gone.
     pub fn reply(
         &mut self,
         question: &Question,
@@ -346,6 +539,30 @@ impl<S: Session, W> Manager<S, W> {
         Ok(())
     }
 
+    // --- what happens -------------------------------------------------------------------------------------------
+
+    /// The answer to [`Effect::Prepare`].
+    pub fn prepared(&mut self, config: Result<SessionConfig<S::Options>, Error>, now: Instant) {
+        if !matches!(self.link, Link::Preparing) {
+            return; // closed meanwhile
+        }
+        match config {
+            Ok(config) => {
+                let session = S::start(config, self.connect_by(now), now);
+                self.link = Link::Active(Box::new(session));
+            }
+            Err(error) => self.over(error.into(), now),
+        }
+    }
+
+    /// When the root has to be usable.
+    fn connect_by(&self, now: Instant) -> Instant {
+        match self.namespaces[ROOT_ID.0].state {
+            State::Joining { deadline, .. } => deadline,
+            _ => now,
+        }
+    }
+
     /// Something arrived from the network.
     pub fn handle_input(&mut self, input: Input, now: Instant) {
         if let Some(session) = self.link.session_mut() {
@@ -356,30 +573,46 @@ impl<S: Session, W> Manager<S, W> {
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         for index in 0..self.namespaces.len() {
-            let namespace = &mut self.namespaces[index];
-            while let Some((waiter, after)) = namespace.acks.expire(now) {
-                let error = Error::Timeout {
-                    deadline: Deadline::Ack,
-                    after,
-                };
-                self.effects.push_back(Effect::Outcome(waiter, Err(error)));
+            self.expire(NamespaceId(index), now);
+            match self.namespaces[index].state {
+                State::Joining { deadline, after } if deadline <= now => {
+                    self.join_expired(NamespaceId(index), after, now);
+                }
+                State::Lost { at: Some(at), .. } if at <= now => {
+                    self.rejoin(NamespaceId(index), now);
+                }
+                _ => {}
             }
-            for ask in namespace.expire_waiting(now) {
-                let error = Error::Timeout {
-                    deadline: Deadline::Ack,
-                    after: ask.after,
-                };
-                self.effects
-                    .push_back(Effect::Outcome(ask.waiter, Err(error)));
-            }
-            if let State::Joining { deadline, after } = namespace.state
-                && deadline <= now
-            {
-                self.join_expired(NamespaceId(index), after, now);
-            }
+        }
+        if let Link::Waiting { until } = self.link
+            && until <= now
+        {
+            self.attempt(now);
         }
         if let Some(session) = self.link.session_mut() {
             session.handle_timeout(now);
+        }
+    }
+
+    /// Acks that did not come in time, and emits that waited too long.
+    fn expire(&mut self, id: NamespaceId, now: Instant) {
+        let timed_out = |after| {
+            Err(Error::Timeout {
+                deadline: Deadline::Ack,
+                after,
+            })
+        };
+        let namespace = &mut self.namespaces[id.0];
+        while let Some((waiter, after)) = namespace.acks.expire(now) {
+            let effect = Effect::Outcome(waiter, timed_out(after));
+            self.effects.push_back(effect);
+        }
+        while let Some((ask, expiry)) = namespace.queue.expire(now) {
+            self.counters.dropped_emits += 1;
+            if let Some(ask) = ask {
+                let effect = Effect::Outcome(ask.waiter, timed_out(expiry.after));
+                self.effects.push_back(effect);
+            }
         }
     }
 
@@ -400,23 +633,19 @@ impl<S: Session, W> Manager<S, W> {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let session = self.link.session().and_then(Session::poll_timeout);
+        let attempt = match self.link {
+            Link::Waiting { until } => Some(until),
+            _ => None,
+        };
         self.namespaces
             .iter()
-            .flat_map(|namespace| {
-                let join = match namespace.state {
-                    State::Joining { deadline, .. } => Some(deadline),
-                    _ => None,
-                };
-                [
-                    join,
-                    namespace.waiting_deadline,
-                    namespace.acks.next_deadline(),
-                ]
-            })
-            .chain([session])
+            .map(Namespace::next_due)
+            .chain([session, attempt])
             .flatten()
             .min()
     }
+
+    // --- looking ------------------------------------------------------------------------------------------------
 
     /// Bytes commanded and not yet put out by the session.
     #[must_use]
@@ -424,16 +653,16 @@ impl<S: Session, W> Manager<S, W> {
         self.link.session().map_or(0, Session::backlog)
     }
 
-    /// Which connection this is, counted from 1; see [`Question::epoch`].
+    /// Which attempt or session this is, counted from 1; see [`Question::epoch`].
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.epoch
     }
 
-    /// Whether a namespace is usable.
+    /// Whether emits to a namespace leave at once.
     #[must_use]
-    pub fn is_in(&self, id: NamespaceId) -> bool {
-        self.namespaces[id.0].is_in()
+    pub fn is_open(&self, id: NamespaceId) -> bool {
+        self.namespaces[id.0].is_open()
     }
 
     /// Whether the connection is over, or was never opened.
@@ -442,18 +671,39 @@ impl<S: Session, W> Manager<S, W> {
         matches!(self.link, Link::Closed)
     }
 
-    /// Whether the connection is over, or about to be.
+    /// Whether the connection is about to be over for good.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.link.is_ending() && !self.is_closed()
+    }
+
+    /// Whether the connection is over, or about to be, for good.
     #[must_use]
     pub fn is_closing_or_closed(&self) -> bool {
-        matches!(self.link, Link::Closed | Link::Closing(_))
+        self.link.is_ending()
+    }
+
+    /// Where a namespace stands.
+    #[must_use]
+    pub fn state(&self, id: NamespaceId) -> ConnectionState {
+        let namespace = &self.namespaces[id.0];
+        match namespace.state {
+            State::In => ConnectionState::Connected,
+            State::Lost { .. } => ConnectionState::Reconnecting,
+            State::Joining { .. } if namespace.attempt > 0 => ConnectionState::Reconnecting,
+            State::Joining { .. } => ConnectionState::Connecting,
+            State::Out(_) => ConnectionState::Disconnected,
+        }
     }
 
     /// Why a namespace is not usable.
     #[must_use]
     pub fn reason(&self, id: NamespaceId) -> DisconnectReason {
         match &self.namespaces[id.0].state {
-            State::Out(reason) => reason.clone(),
-            _ => DisconnectReason::NotYet,
+            State::Out(reason) | State::Lost { reason, .. } => reason.clone(),
+            State::Joining { .. } | State::In => {
+                self.loss.clone().unwrap_or(DisconnectReason::NotYet)
+            }
         }
     }
 
@@ -487,6 +737,8 @@ impl<S: Session, W> Manager<S, W> {
         self.counters
     }
 
+    // --- what the session tells ---------------------------------------------------------------------------------
+
     fn session_event(&mut self, event: SessionEvent, now: Instant) {
         match event {
             SessionEvent::Event {
@@ -513,7 +765,7 @@ impl<S: Session, W> Manager<S, W> {
             SessionEvent::TransportFailed { transport, error } => {
                 self.tell_all(&Status::TransportFailed { transport, error });
             }
-            SessionEvent::Joined { namespace } => self.joined(&namespace, now),
+            SessionEvent::Joined { namespace } => self.joined(&namespace),
             SessionEvent::Refused { namespace, reason } => {
                 let error = Error::Refused {
                     namespace: namespace.clone(),
@@ -533,7 +785,7 @@ impl<S: Session, W> Manager<S, W> {
                 self.counters.tolerated += 1;
                 self.effects.push_back(Effect::Tolerated(name, detail));
             }
-            SessionEvent::Closed(reason) => self.end(&reason),
+            SessionEvent::Closed(reason) => self.over(reason, now),
         }
     }
 
@@ -542,7 +794,6 @@ impl<S: Session, W> Manager<S, W> {
             self.counters.dropped_events += 1;
             return;
         };
-        let limit = self.settings.queue_limit;
         let namespace = &mut self.namespaces[id.0];
         match namespace.state {
             State::In => {
@@ -554,7 +805,7 @@ impl<S: Session, W> Manager<S, W> {
                     id: ack,
                 });
             }
-            State::Joining { .. } if namespace.early.len() < limit => {
+            State::Joining { .. } if namespace.early.len() < EARLY_EVENTS => {
                 namespace.early.push_back((event, args, ack));
             }
             _ => self.counters.dropped_events += 1,
@@ -571,76 +822,136 @@ impl<S: Session, W> Manager<S, W> {
         }
     }
 
-    fn joined(&mut self, name: &str, now: Instant) {
+    fn joined(&mut self, name: &str) {
         let Some(id) = self.find(name) else { return };
         let namespace = &mut self.namespaces[id.0];
-        if !namespace.is_joining() {
+        if !namespace.is_joining() || !self.link.is_active() {
             return;
         }
         namespace.state = State::In;
-        let waiting = namespace.take_waiting();
+        namespace.returns = true;
+        namespace.is_held = !namespace.queue.is_empty();
+        let again = mem::replace(&mut namespace.was_in, true);
+        let attempt = mem::take(&mut namespace.attempt);
         let early = mem::take(&mut namespace.early);
-        self.effects
-            .push_back(Effect::Status(id, Status::Connected));
+        let is_held = namespace.is_held;
+        if id == ROOT_ID && self.attempts.success() > 0 {
+            self.counters.reconnects += 1;
+        }
+        self.tell(id, Status::Connected { again });
+        if attempt > 0 {
+            self.tell(id, Status::Reconnected { attempt });
+        }
+        if is_held && !self.settings.manual_flush {
+            self.effects.push_back(Effect::Hook(id));
+        }
         self.effects.push_back(Effect::Joined(id, Ok(())));
         for (event, args, ack) in early {
             self.deliver(name, event, args, ack);
-        }
-        for Waiting { payload, ask } in waiting {
-            self.send_emit(id, payload, ask, now);
         }
     }
 
     fn refused(&mut self, name: &str, error: Error, now: Instant) {
         let Some(id) = self.find(name) else { return };
-        if !self.namespaces[id.0].is_joining() {
+        if !self.namespaces[id.0].is_joining() || !self.link.is_active() {
             return;
         }
-        let reason = DisconnectReason::from(error);
         if id == ROOT_ID {
             // The engine session stays open on the server, but nothing can be done with it.
-            self.close_because(&reason, now);
+            self.shut_because(error.into(), now);
         } else {
-            self.put_out(id, &reason);
+            self.join_failed(id, error, now);
         }
     }
 
+    /// The server disconnected a namespace.
     fn left(&mut self, name: &str, now: Instant) {
         let Some(id) = self.find(name) else { return };
-        self.put_out(id, &DisconnectReason::Server);
-        if !self.others_remain(id) && !self.settings.keep_open {
-            self.close_because(&DisconnectReason::Server, now);
+        let reason = DisconnectReason::Server;
+        match self.namespaces[id.0].state {
+            State::In if self.link.is_active() => {}
+            State::Joining { .. } if self.link.is_active() => {
+                if id == ROOT_ID {
+                    self.shut_because(reason, now);
+                } else {
+                    self.join_failed(id, Error::Disconnected(reason), now);
+                }
+                return;
+            }
+            _ => return,
+        }
+        let alone = !self.others_remain(id) && !self.settings.keep_open;
+        let returns = self.attempts.is_after_server();
+        // The root comes with a session, and on 0.9 every namespace does so only once.
+        if alone || (returns && (id == ROOT_ID || !S::REJOINS)) {
+            self.shut_because(reason, now);
+        } else if returns {
+            let delay = self.attempts.pause();
+            self.lose(id, &reason);
+            self.namespaces[id.0].attempt = 1;
+            self.namespaces[id.0].state = State::Lost {
+                reason,
+                at: Some(now + delay),
+            };
+            self.tell(id, Status::ReconnectScheduled { attempt: 1, delay });
+        } else {
+            self.put_out(id, &reason);
         }
     }
 
+    // --- joining ------------------------------------------------------------------------------------------------
+
     fn join_expired(&mut self, id: NamespaceId, after: Duration, now: Instant) {
-        let deadline = if id == ROOT_ID {
-            Deadline::Connect
-        } else {
-            Deadline::Join
-        };
-        let reason = DisconnectReason::from(Error::Timeout { deadline, after });
         if id == ROOT_ID {
-            self.close_because(&reason, now);
-        } else {
-            // The server may grant it after all; it must not believe that somebody listens.
-            let namespace = self.namespaces[id.0].name.clone();
-            self.command(Command::Leave { namespace }, now);
-            self.put_out(id, &reason);
-            self.namespaces[id.0].spent_in = Some(self.epoch);
+            let deadline = Deadline::Connect;
+            self.shut_because(Error::Timeout { deadline, after }.into(), now);
+            return;
+        }
+        let namespace = &self.namespaces[id.0];
+        let error = match &self.loss {
+            // It never came to ask.
+            Some(loss) if self.sid.is_none() => Error::Disconnected(loss.clone()),
+            _ => Error::Timeout {
+                deadline: Deadline::Join,
+                after,
+            },
+        };
+        // The server may grant it after all; it must not believe that somebody listens.
+        let namespace = namespace.name.clone();
+        self.command(Command::Leave { namespace }, now);
+        self.namespaces[id.0].spent_in = Some(self.epoch);
+        self.join_failed(id, error, now);
+    }
+
+    /// A namespace other than the root cannot be had. One that was in before is given up.
+    fn join_failed(&mut self, id: NamespaceId, error: Error, now: Instant) {
+        let namespace = &self.namespaces[id.0];
+        let (was_lost, attempts) = (namespace.attempt > 0, namespace.attempt);
+        let reason = match &error {
+            Error::Disconnected(reason) => reason.clone(),
+            error => error.clone().into(),
+        };
+        self.put_out(id, &reason);
+        if was_lost {
+            self.tell(id, Status::ReconnectFailed { attempts, error });
+            if !self.others_remain(id) && !self.settings.keep_open {
+                self.shut(reason, Then::End, now);
+            }
         }
     }
 
     fn send_joins(&mut self, now: Instant) {
         for index in 1..self.namespaces.len() {
-            if self.namespaces[index].is_joining() {
-                self.send_join(NamespaceId(index), now);
-            }
+            self.send_join(NamespaceId(index), now);
         }
     }
 
+    /// Asks the server for a namespace that is joining, if there is a session to do so in.
     fn send_join(&mut self, id: NamespaceId, now: Instant) {
         let namespace = &self.namespaces[id.0];
+        if self.sid.is_none() || !self.link.is_active() || !namespace.is_joining() {
+            return;
+        }
         let command = Command::Join {
             namespace: namespace.name.clone(),
             query: namespace.query.clone(),
@@ -648,13 +959,26 @@ impl<S: Session, W> Manager<S, W> {
         self.command(command, now);
     }
 
-    fn send_emit(&mut self, id: NamespaceId, payload: Encoded, ask: Option<Ask<W>>, now: Instant) {
+    /// Joins a namespace again that the server disconnected.
+    fn rejoin(&mut self, id: NamespaceId, now: Instant) {
         let namespace = &mut self.namespaces[id.0];
-        let ack = ask.map(|ask| namespace.acks.ask(ask.waiter, ask.deadline, ask.after));
+        namespace.start_joining(now);
+        let attempt = namespace.attempt;
+        self.tell(id, Status::Reconnecting { attempt });
+        self.send_join(id, now);
+    }
+
+    // --- sending ------------------------------------------------------------------------------------------------
+
+    fn send_emit(&mut self, id: NamespaceId, emit: Emit<W>, now: Instant) {
+        let namespace = &mut self.namespaces[id.0];
+        let ack = emit
+            .ask
+            .map(|ask| namespace.acks.ask(ask.waiter, ask.expiry));
         let command = Command::Emit {
             namespace: namespace.name.clone(),
             id: ack,
-            payload,
+            payload: emit.payload,
         };
         self.command(command, now);
     }
@@ -665,52 +989,229 @@ impl<S: Session, W> Manager<S, W> {
         }
     }
 
-    /// The session is over, or never came to be.
-    fn end(&mut self, reason: &DisconnectReason) {
+    // --- beginning and end --------------------------------------------------------------------------------------
+
+    /// Begins a session.
+    fn attempt(&mut self, now: Instant) {
+        self.epoch += 1;
+        self.link = Link::Preparing;
+        let attempt = self.attempts.number();
+        self.namespaces[ROOT_ID.0].join_timeout = self.settings.connect_timeout;
+        for (index, namespace) in self.namespaces.iter_mut().enumerate() {
+            let is_lost = matches!(namespace.state, State::Lost { .. });
+            let is_retried = namespace.returns && namespace.is_joining();
+            if index == ROOT_ID.0 || is_lost || is_retried {
+                namespace.attempt = attempt;
+                namespace.start_joining(now);
+            }
+        }
+        if attempt > 0 {
+            self.tell_returning(&Status::Reconnecting { attempt });
+        }
+        let after = self.loss.clone();
+        self.effects.push_back(Effect::Prepare { attempt, after });
+    }
+
+    /// Ends the session; it is made again if the policy says so.
+    fn shut_because(&mut self, reason: DisconnectReason, now: Instant) {
+        let then = self.what_follows(&reason);
+        self.shut(reason, then, now);
+    }
+
+    fn what_follows(&self, reason: &DisconnectReason) -> Then {
+        if self.attempts.go_on_after(reason) {
+            Then::Reconnect
+        } else {
+            Then::End
+        }
+    }
+
+    fn shut(&mut self, reason: DisconnectReason, then: Then, now: Instant) {
+        match mem::replace(&mut self.link, Link::Closed) {
+            Link::Closed => {}
+            Link::Preparing | Link::Waiting { .. } => self.conclude(reason, then, now),
+            Link::Active(session) => {
+                self.link = Link::Active(session);
+                for index in 0..self.namespaces.len() {
+                    self.flush_held(NamespaceId(index), now);
+                }
+                self.command(Command::Close, now);
+                if let Link::Active(session) = mem::replace(&mut self.link, Link::Closed) {
+                    let reason = reason.clone();
+                    self.link = Link::Closing {
+                        session,
+                        reason,
+                        then,
+                    };
+                }
+                self.let_go_of_all(&reason, then);
+            }
+            // What ends for good is not made again; what was to be made again may be ended.
+            Link::Closing {
+                session,
+                reason: before,
+                then: earlier,
+            } => {
+                let ends_now = earlier == Then::Reconnect && then == Then::End;
+                let (reason, then) = if ends_now {
+                    (reason, then)
+                } else {
+                    (before, earlier)
+                };
+                self.let_go_of_all(&reason, then);
+                self.link = Link::Closing {
+                    session,
+                    reason,
+                    then,
+                };
+            }
+        }
+    }
+
+    /// A session is over, or never came to be.
+    fn over(&mut self, reason: DisconnectReason, now: Instant) {
+        let (reason, then) = match mem::replace(&mut self.link, Link::Closed) {
+            Link::Closing { reason, then, .. } => (reason, then),
+            _ => {
+                let then = self.what_follows(&reason);
+                (reason, then)
+            }
+        };
+        self.conclude(reason, then, now);
+    }
+
+    /// Nothing is left of a session: waits for the next attempt, or ends.
+    fn conclude(&mut self, reason: DisconnectReason, then: Then, now: Instant) {
+        let failed = self.attempts.is_running();
+        let attempt = self.attempts.number();
         self.link = Link::Closed;
-        self.put_all_out(reason);
         self.sid = None;
         self.transport = None;
+        self.latency = None;
+        self.let_go_of_all(&reason, then);
+        if then == Then::Reconnect {
+            self.effects.push_back(Effect::HangUp);
+            let error = reason.clone().into_error();
+            if failed {
+                let error = error.clone();
+                self.tell_returning(&Status::ReconnectError { attempt, error });
+            }
+            self.loss = Some(reason.clone());
+            if let Some(delay) = self.attempts.next() {
+                self.link = Link::Waiting { until: now + delay };
+                let attempt = self.attempts.number();
+                self.tell_returning(&Status::ReconnectScheduled { attempt, delay });
+                return;
+            }
+            let attempts = attempt;
+            self.tell_returning(&Status::ReconnectFailed { attempts, error });
+            self.let_go_of_all(&reason, Then::End);
+        }
+        self.loss = None;
         self.effects.push_back(Effect::Ended);
     }
 
-    fn put_all_out(&mut self, reason: &DisconnectReason) {
+    fn let_go_of_all(&mut self, reason: &DisconnectReason, then: Then) {
         for index in 0..self.namespaces.len() {
-            self.put_out(NamespaceId(index), reason);
+            match then {
+                Then::End => self.put_out(NamespaceId(index), reason),
+                Then::Reconnect => self.lose(NamespaceId(index), reason),
+            }
         }
     }
 
-    /// Ends a namespace: everybody who waits in it is told, once.
+    /// Ends a namespace for good: everybody who waits in it is told, once.
     fn put_out(&mut self, id: NamespaceId, reason: &DisconnectReason) {
+        self.drain_acks(id, reason);
         let namespace = &mut self.namespaces[id.0];
         let was = mem::replace(&mut namespace.state, State::Out(reason.clone()));
-        let queued = namespace
-            .take_waiting()
-            .into_iter()
-            .filter_map(|waiting| waiting.ask.map(|ask| ask.waiter));
-        let waiters: Vec<W> = namespace.acks.drain().into_iter().chain(queued).collect();
+        namespace.returns = false;
+        namespace.is_held = false;
+        namespace.attempt = 0;
         namespace.early.clear();
-        for waiter in waiters {
-            let error = Error::Disconnected(reason.clone());
-            self.effects.push_back(Effect::Outcome(waiter, Err(error)));
+        for emit in namespace.queue.take() {
+            self.counters.dropped_emits += 1;
+            if let Some(ask) = emit.ask {
+                let error = Error::Disconnected(reason.clone());
+                self.effects
+                    .push_back(Effect::Outcome(ask.waiter, Err(error)));
+            }
         }
         match was {
-            State::Out(before) => self.namespaces[id.0].state = State::Out(before),
-            State::Joining { .. } => {
+            State::Out(before) => {
+                self.namespaces[id.0].state = State::Out(before);
+                return;
+            }
+            State::Joining { .. } | State::Lost { .. } => {
                 let outcome = Err(reason.clone().into_error());
                 self.effects.push_back(Effect::Joined(id, outcome));
             }
             State::In => {
                 self.namespaces[id.0].spent_in = Some(self.epoch);
-                let status = Status::Disconnected(reason.clone());
-                self.effects.push_back(Effect::Status(id, status));
+                self.tell(id, Status::Disconnected(reason.clone()));
+            }
+        }
+        self.effects.push_back(Effect::Out(id));
+    }
+
+    /// Takes a namespace out until the next session. What waits in it goes on waiting; acks do not come any more.
+    fn lose(&mut self, id: NamespaceId, reason: &DisconnectReason) {
+        let is_first = self.attempts.is_first();
+        let namespace = &mut self.namespaces[id.0];
+        namespace.early.clear();
+        namespace.is_held = false;
+        let lost = State::Lost {
+            reason: reason.clone(),
+            at: None,
+        };
+        match namespace.state {
+            State::Out(_) => {}
+            State::Lost { .. } => namespace.state = lost,
+            State::Joining { .. } if namespace.returns || id == ROOT_ID => {
+                namespace.state = lost;
+                // The first connect has one outcome, however often it is retried.
+                if !is_first {
+                    let outcome = Err(reason.clone().into_error());
+                    self.effects.push_back(Effect::Joined(id, outcome));
+                }
+            }
+            // Its own deadline stands.
+            State::Joining { .. } => {}
+            State::In => {
+                namespace.state = lost;
+                namespace.spent_in = Some(self.epoch);
+                self.drain_acks(id, reason);
+                self.tell(id, Status::Disconnected(reason.clone()));
             }
         }
     }
 
+    /// Everybody who waits for an ack of a namespace is told that none will come.
+    fn drain_acks(&mut self, id: NamespaceId, reason: &DisconnectReason) {
+        for waiter in self.namespaces[id.0].acks.drain() {
+            let error = Error::Disconnected(reason.clone());
+            self.effects.push_back(Effect::Outcome(waiter, Err(error)));
+        }
+    }
+
+    // --- telling ------------------------------------------------------------------------------------------------
+
+    fn tell(&mut self, id: NamespaceId, status: Status) {
+        self.effects.push_back(Effect::Status(id, status));
+    }
+
     fn tell_all(&mut self, status: &Status) {
+        self.tell_those(status, |namespace| !namespace.is_out());
+    }
+
+    /// Tells the namespaces that are joined with every session.
+    fn tell_returning(&mut self, status: &Status) {
+        self.tell_those(status, |namespace| namespace.returns);
+    }
+
+    fn tell_those(&mut self, status: &Status, which: impl Fn(&Namespace<W>) -> bool) {
         for (index, namespace) in self.namespaces.iter().enumerate() {
-            if !matches!(namespace.state, State::Out(_)) {
+            if which(namespace) {
                 let effect = Effect::Status(NamespaceId(index), status.clone());
                 self.effects.push_back(effect);
             }
@@ -721,9 +1222,7 @@ impl<S: Session, W> Manager<S, W> {
         self.namespaces
             .iter()
             .enumerate()
-            .any(|(index, namespace)| {
-                index != id.0 && namespace.wanted && !matches!(namespace.state, State::Out(_))
-            })
+            .any(|(index, namespace)| index != id.0 && namespace.wanted && !namespace.is_out())
     }
 
     fn find(&self, name: &str) -> Option<NamespaceId> {

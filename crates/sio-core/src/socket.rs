@@ -10,11 +10,25 @@ use serde::de::DeserializeOwned;
 use crate::error::{Error, Result};
 use crate::event::{Event, Events};
 use crate::handler::{Handler, HandlerId, Handlers, IntoHandler, Removal, Trigger, observer};
+use crate::manager::Queued;
 use crate::payload::{Args, Encoded};
-use crate::status::Status;
+use crate::status::{ConnectionState, Status};
 
 /// Receives the outcome of a question.
 pub type AckCallback = Box<dyn FnOnce(Result<Args>) + Send>;
+
+/// What becomes of an emit while there is no connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum IfOffline {
+    /// It waits in the queue.
+    #[default]
+    Wait,
+    /// It waits in the queue, but is given up after this time.
+    WaitFor(Duration),
+    /// It is given up at once.
+    Drop,
+}
 
 /// A namespace of a connection, on whatever protocol.
 ///
@@ -37,14 +51,17 @@ pub trait Socket: Send + Sync {
     /// The id the server knows this namespace's connection by; `None` while not connected.
     fn id(&self) -> Option<String>;
 
-    /// Whether an emit would leave now.
+    /// Whether the namespace is usable.
     fn is_connected(&self) -> bool;
 
-    /// Emits an encoded event.
+    /// Where the namespace stands.
+    fn state(&self) -> ConnectionState;
+
+    /// Emits an encoded event; returns whether it was handed to the connection or its queue, rather than given up.
     ///
     /// # Errors
     /// As [`SocketExt::emit`].
-    fn emit_encoded(&self, event: &str, payload: Encoded) -> Result<()>;
+    fn emit_encoded(&self, event: &str, payload: Encoded, if_offline: IfOffline) -> Result<bool>;
 
     /// Emits an encoded event and waits for its ack.
     ///
@@ -73,11 +90,28 @@ pub trait Socket: Send + Sync {
     /// A receiver of the events that come from now on.
     fn events(&self) -> Events;
 
+    /// The emits that wait for the connection, oldest first.
+    fn queued(&self) -> Vec<Queued>;
+
+    /// Gives up the emits that wait; returns how many there were. Whoever waits for their acks is told.
+    fn clear_queue(&self) -> usize;
+
+    /// Sends the emits that wait although the namespace is connected, where it was told that they leave only then; returns
+    /// how many there were.
+    fn flush_queue(&self) -> usize;
+
     /// Joins another namespace over the same connection.
     ///
     /// # Errors
     /// As [`NamespaceBuilder::join`].
     fn join(&self, plan: Join) -> Result<Box<dyn Socket>>;
+
+    /// Connects the namespace, also after its connection is over; returns when it is usable. Connected already, it returns
+    /// at once; while a lost connection waits for its next attempt, that is made now.
+    ///
+    /// # Errors
+    /// As the client's first connect.
+    fn open(&self) -> Result<()>;
 
     /// Leaves the namespace. When it was the last one, the connection closes unless it was told to stay open.
     ///
@@ -122,14 +156,35 @@ impl Join {
 pub trait SocketExt: Socket {
     /// Emits an event: a tuple is several arguments, `()` none, anything else (a `Vec` too) one.
     ///
-    /// Returns when the event was handed to the connection; that it arrived, only an ack tells.
+    /// Returns when the event was handed to the connection, or, while that is being made again, to its queue; that it
+    /// arrived, only an ack tells.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a reserved name, or for bytes on 0.9, which has none; [`Error::Encode`] if the payload cannot
-    /// be written, [`Error::Disconnected`] if the namespace is not connected, [`Error::Timeout`] if the peer does not
-    /// read. In each case nothing was sent.
+    /// [`Error::Usage`] for a reserved name, for bytes on 0.9, which has none, or for a full queue; [`Error::Encode`] if the
+    /// payload cannot be written, [`Error::Disconnected`] if the namespace is not connected and will not be again by
+    /// itself, [`Error::Timeout`] if the peer does not read. In each case nothing was sent.
     fn emit<T: Serialize>(&self, event: &str, args: T) -> Result<()> {
-        self.emit_encoded(event, encode(event, &args)?)
+        let payload = encode(event, &args)?;
+        self.emit_encoded(event, payload, IfOffline::Wait).map(drop)
+    }
+
+    /// Emits an event that may wait for the connection for `limit`; after that it is given up, and never sent.
+    ///
+    /// # Errors
+    /// As [`emit`](Self::emit).
+    fn emit_within<T: Serialize>(&self, limit: Duration, event: &str, args: T) -> Result<()> {
+        let payload = encode(event, &args)?;
+        let if_offline = IfOffline::WaitFor(limit);
+        self.emit_encoded(event, payload, if_offline).map(drop)
+    }
+
+    /// Emits an event that is worth nothing later: it is given up when it cannot leave now, because the namespace is not
+    /// connected or the peer reads too slowly. Returns whether it was handed to the connection.
+    ///
+    /// # Errors
+    /// As [`emit`](Self::emit), but for a full queue and a peer that does not read.
+    fn emit_volatile<T: Serialize>(&self, event: &str, args: T) -> Result<bool> {
+        self.emit_encoded(event, encode(event, &args)?, IfOffline::Drop)
     }
 
     /// Sends a message, which runs the server's handlers of `message`.
@@ -141,7 +196,9 @@ pub trait SocketExt: Socket {
     /// As [`emit`](Self::emit); [`UsageError::Unsupported`](crate::UsageError::Unsupported) for anything but one argument
     /// on 0.9.
     fn send<T: Serialize>(&self, args: T) -> Result<()> {
-        self.emit_encoded(MESSAGE, message(&args)?)
+        let payload = message(&args)?;
+        self.emit_encoded(MESSAGE, payload, IfOffline::Wait)
+            .map(drop)
     }
 
     /// Sends a message and waits for its ack, for `timeout` at most.

@@ -1,6 +1,7 @@
 //! The life of a connection as a program sees it.
 
 use std::fmt;
+use std::time::Duration;
 
 use bytestring::ByteString;
 
@@ -87,12 +88,47 @@ impl From<Error> for DisconnectReason {
     }
 }
 
+/// Where a namespace stands now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ConnectionState {
+    /// Not connected, and nothing is done about it: never opened, closed, refused, or given up.
+    Disconnected,
+    /// For the first time since it was opened, or joined.
+    Connecting,
+    /// Usable.
+    Connected,
+    /// Lost; an attempt is being made, or waited for.
+    Reconnecting,
+}
+
+impl fmt::Display for ConnectionState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Disconnected => "disconnected",
+            Self::Connecting => "connecting",
+            Self::Connected => "connected",
+            Self::Reconnecting => "reconnecting",
+        })
+    }
+}
+
 /// A change in the life of a namespace, in the order it happened.
+///
+/// A connection that is lost and made again shows as [`Disconnected`](Self::Disconnected), then for each attempt
+/// [`ReconnectScheduled`](Self::ReconnectScheduled), [`Reconnecting`](Self::Reconnecting) and, if it fails,
+/// [`ReconnectError`](Self::ReconnectError); at last [`Connected`](Self::Connected) and
+/// [`Reconnected`](Self::Reconnected), or [`ReconnectFailed`](Self::ReconnectFailed). Every namespace that comes back is
+/// told each of them.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Status {
-    /// The namespace is usable.
-    Connected,
+    /// The namespace is usable. Emits that waited leave when every handler of this status has returned; what such a handler
+    /// emits goes before them.
+    Connected {
+        /// Whether it was connected before: the server knows nothing of that, so subscriptions are to be made again.
+        again: bool,
+    },
     /// The connection moved from polling to WebSocket.
     Upgraded,
     /// The move to WebSocket failed; the connection stays on polling.
@@ -106,6 +142,37 @@ pub enum Status {
     },
     /// The namespace is not usable any more.
     Disconnected(DisconnectReason),
+    /// An attempt to connect again will be made.
+    ReconnectScheduled {
+        /// Which one, counted from 1.
+        attempt: u32,
+        /// In how long.
+        delay: Duration,
+    },
+    /// An attempt to connect again begins.
+    Reconnecting {
+        /// Which one, counted from 1.
+        attempt: u32,
+    },
+    /// An attempt failed.
+    ReconnectError {
+        /// Which one, counted from 1; 0 is a first connect that is retried.
+        attempt: u32,
+        /// Why.
+        error: Error,
+    },
+    /// The namespace came back; follows [`Connected`](Self::Connected).
+    Reconnected {
+        /// With which attempt.
+        attempt: u32,
+    },
+    /// The namespace is given up: no attempts are left, or the server does not let it in any more.
+    ReconnectFailed {
+        /// How many attempts were made.
+        attempts: u32,
+        /// Why the last one failed.
+        error: Error,
+    },
     /// The server reported an error, a handler failed, or a payload had the wrong type. The namespace stays usable.
     Error(Error),
 }

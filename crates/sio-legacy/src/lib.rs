@@ -86,11 +86,13 @@ pub use options::Options;
 pub use session::Session;
 pub use sio_core::event::{Events, NextError};
 pub use sio_core::handler::{HandlerId, Handlers, IntoHandler};
+pub use sio_core::manager::{Counters, Queued};
 pub use sio_core::{
-    Ack, Args, Deadline, DisconnectReason, Error, Event, HttpError, Limits, Result, Socket,
-    SocketExt, Status, Transport, UsageError, Value,
+    Ack, Args, Bounds, ConnectionState, Deadline, DisconnectReason, Dropped, Error, Event,
+    HttpError, IfOffline, Limits, Overflow, Reconnect, Result, Socket, SocketExt, Status,
+    Transport, UsageError, Value,
 };
-pub use sio_net::Roots;
+pub use sio_net::{Attempt, Roots};
 
 /// A namespace of a connection to a 0.9 server. See [`sio_net::Client`] for its methods.
 pub type Client = sio_net::Client<Session>;

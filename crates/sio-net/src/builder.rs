@@ -1,21 +1,23 @@
 //! Everything a connection can be told before it is made.
 
-use std::fmt::Display;
+use std::error::Error as StdError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use bytestring::ByteString;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 use sio_core::event::Events;
 use sio_core::handler::{Handlers, IntoHandler};
 use sio_core::session::Session;
-use sio_core::{DisconnectReason, Error, Event, Limits, Result, Status, Transport, UsageError};
+use sio_core::{
+    Bounds, DisconnectReason, Error, Event, Limits, Reconnect, Result, Status, Transport,
+    UsageError,
+};
 
 use crate::client::Client;
 use crate::driver::Core;
+use crate::endpoint::{Attempt, Endpoint, Hook, checked_header};
 use crate::options::{Options, countable};
 use crate::query;
 use crate::space::{Queue, Receiver};
@@ -32,9 +34,11 @@ use crate::tls::Roots;
 ///
 /// # Defaults
 /// the protocol's [`transports`](Self::transports); connect timeout 20 s, upgrade timeout 10 s, close timeout 1.5 s, send
-/// timeout 20 s, send buffer 8 MiB, 10,000 emits waiting per namespace; the certificates the operating system trusts.
+/// timeout 20 s, send buffer 8 MiB; [reconnection](Self::reconnect) for ever; 10,000 emits with 64 MiB waiting in each
+/// namespace that is not connected, 100,000 events with 64 MiB waiting for the handlers and for each receiver; the
+/// certificates the operating system trusts.
 ///
-/// Everything is checked in [`connect`](Self::connect), before anything is sent.
+/// Everything is checked in [`connect`](Self::connect) or [`build`](Self::build), before anything is sent.
 #[derive(Debug)]
 #[must_use = "nothing happens before `connect`"]
 pub struct ClientBuilder<P: Session> {
@@ -51,7 +55,11 @@ pub struct ClientBuilder<P: Session> {
     close_timeout: Duration,
     send_timeout: Duration,
     send_buffer: usize,
-    queue_limit: usize,
+    reconnect: Reconnect,
+    before_attempt: Hook,
+    queue: Bounds,
+    manual_flush: bool,
+    inbox: Bounds,
     keep_open: bool,
     limits: Limits,
     roots: Roots,
@@ -81,7 +89,11 @@ impl<P: Session> ClientBuilder<P> {
             close_timeout: Duration::from_millis(1500),
             send_timeout: Duration::from_secs(20),
             send_buffer: 8 << 20,
-            queue_limit: 10_000,
+            reconnect: Reconnect::default(),
+            before_attempt: Hook::default(),
+            queue: Bounds::default(),
+            manual_flush: false,
+            inbox: Bounds::inbox(),
             keep_open: false,
             limits: Limits::default(),
             roots: Roots::default(),
@@ -141,7 +153,8 @@ impl<P: Session> ClientBuilder<P> {
         self
     }
 
-    /// Starts with WebSocket if an upgrade of a connection with the same `memory` worked before.
+    /// Starts with WebSocket if an upgrade of a connection with the same `memory` worked before, be it this one before it
+    /// was lost.
     pub fn remember_upgrade(mut self, memory: &UpgradeMemory) -> Self {
         self.needs_upgrades();
         self.memory = Some(memory.clone());
@@ -168,7 +181,8 @@ impl<P: Session> ClientBuilder<P> {
 
     // --- bounds -------------------------------------------------------------------------------------------------
 
-    /// From the start of [`connect`](Self::connect) until the namespace is usable. Default 20 s.
+    /// How long an attempt to connect may take, from its start until the namespace is usable: [`connect`](Self::connect),
+    /// and each one after a loss. Default 20 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
@@ -199,9 +213,63 @@ impl<P: Session> ClientBuilder<P> {
         self
     }
 
-    /// How many emits may wait in each namespace that is being joined. Default 10,000.
-    pub fn queue_limit(mut self, emits: usize) -> Self {
-        self.queue_limit = emits;
+    // --- staying connected --------------------------------------------------------------------------------------
+
+    /// When a connection that is lost is made again. Default: for ever, after 1 s doubling to 5 s; see [`Reconnect`].
+    ///
+    /// Each time there is a new session with a new id. Every namespace that was joined is joined again with its query; its
+    /// [`on_connect`](Self::on_connect) handlers run, which is the place to subscribe again; then what was emitted
+    /// meanwhile is sent, in order. Acks that were still out are errors: whether the server had the question, nobody knows.
+    pub fn reconnect(mut self, reconnect: Reconnect) -> Self {
+        self.reconnect = reconnect;
+        self
+    }
+
+    /// Runs `hook` before each attempt to connect, the first one included: it may change URL, query, headers and cookies
+    /// for this attempt, and its session. An error fails the attempt.
+    ///
+    /// It runs on a thread of its own, and may block: the connect timeout goes on meanwhile.
+    ///
+    /// ```no_run
+    /// # fn fresh_token() -> std::io::Result<String> { Ok("t".to_owned()) }
+    /// # fn connect<P: sio_core::session::Session>() -> sio_core::Result<()> {
+    /// let client = sio_net::Client::<P>::builder("http://localhost:3000")
+    ///     .before_attempt(|attempt| {
+    ///         attempt.set_query("token", &fresh_token()?);
+    ///         Ok(())
+    ///     })
+    ///     .connect()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn before_attempt(
+        mut self,
+        hook: impl FnMut(&mut Attempt) -> Result<(), Box<dyn StdError + Send + Sync>> + Send + 'static,
+    ) -> Self {
+        self.before_attempt = Hook::new(hook);
+        self
+    }
+
+    /// What may wait in each namespace that is not connected, and what gives way. Default: 10,000 emits with 64 MiB, an
+    /// error beyond. A count of 0 is no queue: emits fail while the namespace is not connected.
+    pub fn queue(mut self, bounds: Bounds) -> Self {
+        self.queue = bounds;
+        self
+    }
+
+    /// Whether emits that waited leave only when the program calls [`flush_queue`](Client::flush_queue), not by themselves
+    /// after the [`on_connect`](Self::on_connect) handlers. Those made later wait behind them. Default false.
+    pub fn manual_flush(mut self, manual_flush: bool) -> Self {
+        self.manual_flush = manual_flush;
+        self
+    }
+
+    /// What may wait for the handlers, and for each receiver, and what gives way when they are too slow. Default: 100,000
+    /// events with 64 MiB; beyond, the newest are given up.
+    ///
+    /// The first one given up is reported as [`Error::Overflow`] to [`on_error`](Self::on_error); all are counted. With
+    /// [`Overflow::Error`](sio_core::Overflow::Error) the connection is lost instead, and made again.
+    pub fn inbox(mut self, bounds: Bounds) -> Self {
+        self.inbox = bounds;
         self
     }
 
@@ -246,38 +314,28 @@ impl<P: Session> ClientBuilder<P> {
     /// [`Error::Usage`] for a setting that cannot work, before anything is sent. [`Error::Refused`] with the server's
     /// own words. [`Error::Http`], [`Error::Protocol`] if what answers is no such server. [`Error::Transport`] if the
     /// network fails. [`Error::Timeout`] if the connection was not usable in time.
-    pub fn connect(mut self) -> Result<Client<P>> {
-        let memory = self.memory.take();
+    pub fn connect(self) -> Result<Client<P>> {
+        let client = self.build()?;
+        client.open()?;
+        Ok(client)
+    }
+
+    /// A client that is not connected yet: [`Client::open`] does it. So a clone in another thread can
+    /// [`close`](Client::close) it meanwhile, which ends a running `open` at once.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a setting that cannot work.
+    pub fn build(mut self) -> Result<Client<P>> {
         let handlers = std::mem::take(&mut self.handlers);
         let receivers = std::mem::take(&mut self.receivers);
-        let mut options = self.check()?;
-        if let Some(memory) = &memory
-            && memory.worked()
-            && options.upgrade
-            && options.transports.contains(&Transport::WebSocket)
-        {
-            options.transports = vec![Transport::WebSocket, Transport::Polling];
-        }
-        let namespace = options.target.namespace.clone();
-        let core = Core::start(options)?;
-        let space = core.space(&namespace);
+        let core = Core::new(self.check()?)?;
+        let space = core.space(&core.options.endpoint.target.namespace);
         let client = Client::new(core, space);
-        client.adopt(match &memory {
-            Some(memory) => memory.watch(handlers),
-            None => handlers,
-        })?;
+        client.adopt(handlers)?;
         for queue in &receivers {
             client.add_receiver(queue);
         }
-        match client.open() {
-            Ok(()) => Ok(client),
-            Err(error) => {
-                if let Some(memory) = &memory {
-                    memory.forget();
-                }
-                Err(error)
-            }
-        }
+        Ok(client)
     }
 
     fn needs_upgrades(&mut self) {
@@ -319,30 +377,30 @@ impl<P: Session> ClientBuilder<P> {
         if self.connect_timeout.is_zero() {
             return Err(option("connect_timeout", "zero leaves no time to connect"));
         }
-        let mut headers = self.headers;
-        if let Some((user, password)) = &target.userinfo
-            && !headers.contains_key(header::AUTHORIZATION)
-        {
-            headers.insert(header::AUTHORIZATION, basic_auth(user, password)?);
+        if let Some((setter, why)) = self.reconnect.fault() {
+            return Err(option(setter, why));
         }
         Ok(Options {
+            endpoint: Endpoint::new(target, self.query, self.headers)?,
+            before_attempt: self.before_attempt,
             path: normal_path(&self.path)?,
-            query: joined_query(&target.query, &self.query),
-            headers,
             transports,
             upgrade: self.upgrade,
+            memory: self.memory,
             timestamps: self.timestamps,
             connect_timeout: countable(self.connect_timeout),
             upgrade_timeout: countable(self.upgrade_timeout),
             close_timeout: countable(self.close_timeout),
             send_timeout: countable(self.send_timeout),
             send_buffer: self.send_buffer,
-            queue_limit: self.queue_limit,
+            reconnect: self.reconnect,
+            queue: self.queue,
+            manual_flush: self.manual_flush,
+            inbox: self.inbox,
             keep_open: self.keep_open,
             limits: self.limits,
             roots: self.roots,
             protocol: self.protocol,
-            target,
         })
     }
 }
@@ -353,38 +411,6 @@ fn option(option: &'static str, why: impl Into<ByteString>) -> Error {
         why: why.into(),
     }
     .into()
-}
-
-/// Headers that belong to the requests themselves.
-const OWN_HEADERS: [HeaderName; 7] = [
-    header::CONNECTION,
-    header::CONTENT_LENGTH,
-    header::CONTENT_TYPE,
-    header::HOST,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::ACCEPT_ENCODING,
-];
-
-fn checked_header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), UsageError> {
-    let wrong = |why: &dyn Display| UsageError::Header {
-        name: name.into(),
-        why: why.to_string().into(),
-    };
-    let parsed: HeaderName = name.parse().map_err(|error| wrong(&error))?;
-    if OWN_HEADERS.contains(&parsed) || parsed.as_str().starts_with("sec-websocket-") {
-        return Err(wrong(&"the client sets it itself"));
-    }
-    let value = HeaderValue::from_str(value).map_err(|error| wrong(&error))?;
-    Ok((parsed, value))
-}
-
-fn basic_auth(user: &str, password: &str) -> Result<HeaderValue> {
-    let value = format!("Basic {}", BASE64.encode(format!("{user}:{password}")));
-    let mut value = HeaderValue::try_from(value)
-        .map_err(|error| option("the URL's user and password", error.to_string()))?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 /// The HTTP path from its first to its last slash: servers want the slash before `?`.
@@ -403,16 +429,9 @@ fn normal_path(path: &str) -> Result<ByteString> {
     })
 }
 
-fn joined_query(of_url: &str, of_options: &str) -> ByteString {
-    match (of_url, of_options) {
-        (query, "") | ("", query) => query.into(),
-        (first, second) => format!("{first}&{second}").into(),
-    }
-}
-
 /// Whether an upgrade to WebSocket worked, for connections that share it; see [`ClientBuilder::remember_upgrade`].
 ///
-/// A connection that fails makes it forget.
+/// An attempt that fails makes it forget.
 #[derive(Debug, Clone, Default)]
 pub struct UpgradeMemory(Arc<AtomicBool>);
 
@@ -429,17 +448,8 @@ impl UpgradeMemory {
         self.0.load(Ordering::Acquire)
     }
 
-    fn forget(&self) {
-        self.0.store(false, Ordering::Release);
-    }
-
-    fn watch(&self, handlers: Handlers) -> Handlers {
-        let memory = self.clone();
-        handlers.on_status(move |status| {
-            if matches!(status, Status::Upgraded) {
-                memory.0.store(true, Ordering::Release);
-            }
-        })
+    pub(crate) fn remember(&self, worked: bool) {
+        self.0.store(worked, Ordering::Release);
     }
 }
 
@@ -455,37 +465,5 @@ mod tests {
         assert_eq!(normal_path("/").unwrap(), "/");
         assert_eq!(normal_path("a/b").unwrap(), "/a/b/");
         assert!(normal_path("/a?b").is_err());
-    }
-
-    #[test]
-    fn headers_are_checked_and_their_values_not_repeated() {
-        assert!(checked_header("X-Token", "abc").is_ok());
-        let error = checked_header("X-Token", "se\ncret")
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("X-Token") && !error.contains("cret"),
-            "{error}"
-        );
-        for own in ["Host", "connection", "Sec-WebSocket-Key", "content-length"] {
-            assert!(checked_header(own, "x").is_err(), "{own}");
-        }
-        assert!(checked_header("bad name", "x").is_err());
-    }
-
-    #[test]
-    fn the_url_s_query_comes_before_the_options() {
-        assert_eq!(joined_query("a=1", "b=2"), "a=1&b=2");
-        assert_eq!(joined_query("", "b=2"), "b=2");
-        assert_eq!(joined_query("a=1", ""), "a=1");
-    }
-
-    #[test]
-    fn basic_authorization() {
-        let value = basic_auth("Aladdin", "open sesame").unwrap();
-        assert_eq!(
-            value.to_str().unwrap(),
-            "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
-        );
     }
 }

@@ -8,22 +8,26 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sio_core::event::Events;
 use sio_core::handler::{Handler, Handlers, IntoHandler, Removal, Trigger};
-use sio_core::manager::{Ask, Counters, ROOT, ROOT_ID};
+use sio_core::manager::{Counters, Queued};
 use sio_core::session::Session;
-use sio_core::socket::{AckCallback, Join};
+use sio_core::socket::{AckCallback, IfOffline, Join};
 use sio_core::{
-    Args, DisconnectReason, Encoded, Error, Event, HandlerId, Result, Socket, SocketExt, Status,
-    Transport,
+    Args, ConnectionState, DisconnectReason, Encoded, Error, Event, HandlerId, Result, Socket,
+    SocketExt, Status, Transport,
 };
 
 use crate::builder::ClientBuilder;
-use crate::driver::{Core, Waiter};
+use crate::driver::{Core, Waiter, expiry};
 use crate::options::countable;
 use crate::query;
 use crate::space::{Queue, Space};
 use crate::target::normal_namespace;
 
 /// A namespace of a connection.
+///
+/// A connection that is lost is made again, as [`ClientBuilder::reconnect`] says: the handle stays the same, and what is
+/// emitted meanwhile waits. It is over after [`close`](Self::close), after the server disconnected it, or when it was given
+/// up; [`open`](Self::open) connects it again.
 ///
 /// Handles are cheap to clone and may be used from any thread. When the last handle of a connection is dropped, the
 /// connection is closed. A handler that shall use the client captures a [`downgrade`](Self::downgrade)d handle:
@@ -65,7 +69,7 @@ impl<P: Session> Client<P> {
         Self::builder(url).connect()
     }
 
-    /// A handle of a connection that is not opened yet. From here on, dropping it ends the connection's threads.
+    /// A handle of a connection that is not opened yet, and has no thread.
     pub(crate) fn new(core: Arc<Core<P>>, space: Arc<Space>) -> Self {
         Self {
             owner: Arc::new(Owner { core }),
@@ -73,16 +77,17 @@ impl<P: Session> Client<P> {
         }
     }
 
-    /// Connects, and joins the namespace of this handle.
-    pub(crate) fn open(&self) -> Result<()> {
-        let core = &self.owner.core;
-        let is_root = self.space.id == ROOT_ID;
-        let since = Instant::now();
-        core.connect(&core.space(ROOT), is_root)?;
-        if !is_root {
-            core.join(&self.space, None, since, core.options.connect_timeout)?;
-        }
-        Ok(())
+    /// Connects this namespace; returns when it is usable.
+    ///
+    /// For a client that was [built](ClientBuilder::build) without being connected, and for one whose connection is over:
+    /// handlers and queries are as before, the session and its id are new. Connected already, it returns at once. While a
+    /// lost connection waits for its next attempt, that one is made now, and this call has its outcome; after a failure
+    /// the attempts go on.
+    ///
+    /// # Errors
+    /// As [`ClientBuilder::connect`]. [`Error::Disconnected`] as soon as another thread [closes](Self::close) the client.
+    pub fn open(&self) -> Result<()> {
+        self.owner.core.open(&self.space)
     }
 
     /// Gives handlers to the namespace before it can have events.
@@ -102,15 +107,36 @@ impl<P: Session> Client<P> {
 
     /// Emits an event: a tuple is several arguments, `()` none, anything else (a `Vec` too) one.
     ///
-    /// Returns when the event was handed to the connection; that it arrived, only an ack tells. If the peer reads more
-    /// slowly than this program emits, the call waits.
+    /// Returns when the event was handed to the connection, or, while that is being made again, to its
+    /// [queue](ClientBuilder::queue); that it arrived, only an ack tells. If the peer reads more slowly than this program
+    /// emits, the call waits.
+    ///
+    /// What is emitted in a handler that the namespace is connected goes before what waits in the queue; what other threads
+    /// emit meanwhile goes behind it.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a reserved name, or for bytes on 0.9, which has none; [`Error::Encode`] if the payload cannot
-    /// be written, [`Error::Disconnected`] if the namespace is not connected, [`Error::Timeout`] if the peer does not
-    /// read. In each case nothing was sent.
+    /// [`Error::Usage`] for a reserved name, for bytes on 0.9, which has none, or for a full queue; [`Error::Encode`] if the
+    /// payload cannot be written, [`Error::Disconnected`] if the namespace is not connected and will not be again by
+    /// itself, [`Error::Timeout`] if the peer does not read. In each case nothing was sent.
     pub fn emit<T: Serialize>(&self, event: &str, args: T) -> Result<()> {
         SocketExt::emit(self, event, args)
+    }
+
+    /// Emits an event that may wait for the connection for `limit`; after that it is given up, and never sent.
+    ///
+    /// # Errors
+    /// As [`emit`](Self::emit).
+    pub fn emit_within<T: Serialize>(&self, limit: Duration, event: &str, args: T) -> Result<()> {
+        SocketExt::emit_within(self, limit, event, args)
+    }
+
+    /// Emits an event that is worth nothing later: it is given up when it cannot leave now, because the namespace is not
+    /// connected or the peer reads too slowly. Returns whether it was handed to the connection.
+    ///
+    /// # Errors
+    /// As [`emit`](Self::emit), but for a full queue and a peer that does not read.
+    pub fn emit_volatile<T: Serialize>(&self, event: &str, args: T) -> Result<bool> {
+        SocketExt::emit_volatile(self, event, args)
     }
 
     /// Sends a message, which runs the server's handlers of `message`.
@@ -191,6 +217,29 @@ impl<P: Session> Client<P> {
         SocketExt::emit_with_ack(self, event, args, timeout, then)
     }
 
+    // --- what waits ---------------------------------------------------------------------------------------------
+
+    /// The emits of this namespace that wait for the connection, oldest first.
+    #[must_use]
+    pub fn queued(&self) -> Vec<Queued> {
+        self.owner
+            .core
+            .look(|link| link.manager.queued(self.space.id))
+    }
+
+    /// Gives up the emits of this namespace that wait; returns how many there were. Whoever waits for their acks gets
+    /// [`Error::Dropped`].
+    pub fn clear_queue(&self) -> usize {
+        self.owner.core.clear_queue(&self.space)
+    }
+
+    /// Sends the emits of this namespace that wait although it is connected, under
+    /// [`manual_flush`](ClientBuilder::manual_flush); returns how many there were. While it is not connected nothing is
+    /// sent.
+    pub fn flush_queue(&self) -> usize {
+        self.owner.core.flush(&self.space)
+    }
+
     // --- receiving ----------------------------------------------------------------------------------------------
 
     /// Runs `handler` for every event of this name. See [`IntoHandler`] for the forms a handler may have.
@@ -241,7 +290,7 @@ impl<P: Session> Client<P> {
 
     // --- namespaces and the end ---------------------------------------------------------------------------------
 
-    /// Prepares to join another namespace over the same connection.
+    /// Prepares to join another namespace over the same connection. If that is over, joining opens it again.
     pub fn namespace(&self, name: &str) -> NamespaceBuilder<P> {
         NamespaceBuilder {
             client: self.clone(),
@@ -282,8 +331,8 @@ impl<P: Session> Client<P> {
         Ok(())
     }
 
-    /// Closes the connection with all its namespaces: what was emitted before is sent first. Returns when its threads
-    /// have ended, within the [`close_timeout`](ClientBuilder::close_timeout); only a handler that does not return is
+    /// Closes the connection with all its namespaces: what was emitted while connected is sent first, what still waits for a
+    /// connection is given up. It wins in every state, also over an attempt to connect. Returns when its threads have ended, within the [`close_timeout`](ClientBuilder::close_timeout); only a handler that does not return is
     /// left behind. Closing twice is no error.
     ///
     /// # Errors
@@ -295,7 +344,7 @@ impl<P: Session> Client<P> {
         Ok(())
     }
 
-    /// Waits until the connection is over, and says why.
+    /// Waits until the connection is over, and says why. One that is lost and made again is not over.
     #[must_use]
     pub fn wait(&self) -> DisconnectReason {
         let core = &self.owner.core;
@@ -333,7 +382,15 @@ impl<P: Session> Client<P> {
         Some(P::socket_id(&sid, &self.space.name))
     }
 
-    /// Whether an emit would leave now.
+    /// Where the namespace stands.
+    #[must_use]
+    pub fn state(&self) -> ConnectionState {
+        self.owner
+            .core
+            .look(|link| link.manager.state(self.space.id))
+    }
+
+    /// Whether the namespace is usable now.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.space.is_connected()
@@ -385,9 +442,17 @@ impl<P: Session> Socket for Client<P> {
         self.is_connected()
     }
 
-    fn emit_encoded(&self, event: &str, payload: Encoded) -> Result<()> {
+    fn state(&self) -> ConnectionState {
+        self.state()
+    }
+
+    fn emit_encoded(&self, event: &str, payload: Encoded, if_offline: IfOffline) -> Result<bool> {
         check::<P>(event, &payload)?;
-        self.owner.core.emit(&self.space, payload, None)
+        let if_offline = match if_offline {
+            IfOffline::WaitFor(limit) => IfOffline::WaitFor(countable(limit)),
+            other => other,
+        };
+        self.owner.core.emit(&self.space, payload, if_offline)
     }
 
     fn call_encoded(&self, event: &str, payload: Encoded, timeout: Duration) -> Result<Args> {
@@ -405,15 +470,10 @@ impl<P: Session> Socket for Client<P> {
         then: AckCallback,
     ) -> Result<()> {
         check::<P>(event, &payload)?;
-        let timeout = countable(timeout);
+        let expiry = expiry(countable(timeout));
         let core = &self.owner.core;
         core.dispatcher.start()?;
-        let ask = Ask {
-            waiter: Waiter::Callback(then),
-            deadline: Instant::now() + timeout,
-            after: timeout,
-        };
-        core.emit(&self.space, payload, Some(ask))
+        core.ask(&self.space, payload, Waiter::Callback(then), expiry)
     }
 
     fn add_handler(&self, trigger: Trigger, once: bool, handler: Handler) -> HandlerId {
@@ -426,6 +486,22 @@ impl<P: Session> Socket for Client<P> {
 
     fn events(&self) -> Events {
         self.events()
+    }
+
+    fn queued(&self) -> Vec<Queued> {
+        self.queued()
+    }
+
+    fn clear_queue(&self) -> usize {
+        self.clear_queue()
+    }
+
+    fn flush_queue(&self) -> usize {
+        self.flush_queue()
+    }
+
+    fn open(&self) -> Result<()> {
+        self.open()
     }
 
     fn join(&self, plan: Join) -> Result<Box<dyn Socket>> {
@@ -453,7 +529,7 @@ impl<P: Session> Clone for Client<P> {
 impl<P: Session> fmt::Debug for Client<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("server", &self.owner.core.options.target.shown())
+            .field("server", &self.owner.core.options.endpoint.target.shown())
             .field("namespace", &self.space.name)
             .field("connected", &self.is_connected())
             .finish()

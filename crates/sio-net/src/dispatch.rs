@@ -3,9 +3,9 @@
 //! It starts with the first handler and does nothing but run them, so a slow one delays neither heartbeats nor calls
 //! of other threads.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
-use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use sio_core::handler::{Handler, HandlerId};
 use sio_core::socket::AckCallback;
-use sio_core::{Args, Error, Event, Status};
+use sio_core::{Args, Bounds, Error, Event, Overflow, Status};
 
 use crate::space::Space;
 use crate::sync::lock;
@@ -26,17 +26,24 @@ pub(crate) enum Delivery {
     Status(Arc<Space>, Status),
     /// Whoever waits for an ack.
     Callback(AckCallback, Result<Args, Error>),
+    /// What follows once the handlers before have run; no user code.
+    Then(Box<dyn FnOnce() + Send>),
 }
 
 /// Deliveries on their way to the thread that runs them.
 pub(crate) struct Dispatcher {
+    bounds: Bounds,
     state: Mutex<State>,
     changed: Condvar,
 }
 
-#[derive(Default)]
 struct State {
     queue: VecDeque<Delivery>,
+    /// Events in the queue, and the bytes of their payloads. Nothing else is bounded: of the rest there is only so much.
+    events: usize,
+    bytes: usize,
+    /// Whether events were given up since there was room again.
+    overflowing: bool,
     thread: Option<JoinHandle<()>>,
     /// Nothing more will be handed over.
     over: bool,
@@ -44,18 +51,44 @@ struct State {
     ended: bool,
 }
 
+/// An event was too much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Overflowed {
+    /// How many events wait.
+    pub(crate) events: usize,
+    /// The bytes of their payloads.
+    pub(crate) bytes: usize,
+    /// Whether it is the first since there was room.
+    pub(crate) is_first: bool,
+}
+
 impl Dispatcher {
-    pub(crate) fn new() -> Arc<Self> {
+    pub(crate) fn new(bounds: Bounds) -> Arc<Self> {
+        let state = State {
+            queue: VecDeque::new(),
+            events: 0,
+            bytes: 0,
+            overflowing: false,
+            thread: None,
+            over: true,
+            ended: false,
+        };
         Arc::new(Self {
-            state: Mutex::default(),
+            bounds,
+            state: Mutex::new(state),
             changed: Condvar::new(),
         })
     }
 
-    /// Makes sure that deliveries are run.
+    /// A connection is opened: deliveries will come.
+    pub(crate) fn open(&self) {
+        lock(&self.state).over = false;
+    }
+
+    /// Makes sure that deliveries are run, if there is a connection for them to come from.
     pub(crate) fn start(self: &Arc<Self>) -> Result<(), Error> {
         let mut state = lock(&self.state);
-        if state.thread.is_some() || state.over {
+        if state.over || (state.thread.is_some() && !state.ended) {
             return Ok(());
         }
         let dispatcher = Arc::clone(self);
@@ -63,19 +96,52 @@ impl Dispatcher {
             .name("sio-handlers".into())
             .spawn(move || dispatcher.run())
             .map_err(|error| Error::transport("starting the thread for handlers", error))?;
-        state.thread = Some(thread);
+        state.ended = false;
+        let before = state.thread.replace(thread);
+        drop(state);
+        if let Some(before) = before {
+            // It has run everything: this is not for long. User code's panics were caught.
+            let _ = before.join();
+        }
         Ok(())
     }
 
-    /// Hands over deliveries, and empties `batch`.
-    pub(crate) fn push(&self, batch: &mut Vec<Delivery>) {
+    /// Hands over deliveries, and empties `batch`. Returns which events were too much: of each, one was given up, the oldest
+    /// if the bounds say so, or else itself.
+    pub(crate) fn push(&self, batch: &mut Vec<Delivery>) -> Vec<(Arc<Space>, Overflowed)> {
+        let mut overflowed = Vec::new();
         if batch.is_empty() {
-            return;
+            return overflowed;
         }
+        let mut given_up = Vec::new();
         let mut state = lock(&self.state);
-        state.queue.extend(batch.drain(..));
+        for delivery in batch.drain(..) {
+            let Delivery::Event(space, event) = delivery else {
+                state.queue.push_back(delivery);
+                continue;
+            };
+            let size = event.args().size();
+            if !self.bounds.hold(state.events + 1, state.bytes + size) {
+                overflowed.push((Arc::clone(&space), state.overflow()));
+                if self.bounds.overflow == Overflow::DropOldest && self.bounds.hold(1, size) {
+                    while !self.bounds.hold(state.events + 1, state.bytes + size) {
+                        let Some(oldest) = state.take_oldest_event() else {
+                            break;
+                        };
+                        given_up.push(oldest);
+                    }
+                } else {
+                    given_up.push(event);
+                    continue;
+                }
+            }
+            state.events += 1;
+            state.bytes += size;
+            state.queue.push_back(Delivery::Event(space, event));
+        }
         drop(state);
         self.changed.notify_all();
+        overflowed
     }
 
     /// Ends the thread once it has run what was handed over.
@@ -116,35 +182,40 @@ impl Dispatcher {
 
     fn run(&self) {
         let mut plan = Vec::new();
-        let mut batch = VecDeque::new();
-        while self.next_batch(&mut batch) {
-            for delivery in batch.drain(..) {
-                match delivery {
-                    Delivery::Event(space, event) => run_event(&space, &event, &mut plan),
-                    Delivery::Status(space, status) => run_status(&space, &status, &mut plan),
-                    Delivery::Callback(then, outcome) => {
-                        let name = "an ack callback";
-                        if let Err(error) = guarded(name, || then(outcome)) {
-                            tracing::error!(error = %error.chain());
-                        }
+        while let Some(delivery) = self.next() {
+            match delivery {
+                Delivery::Event(space, event) => run_event(&space, &event, &mut plan),
+                Delivery::Status(space, status) => run_status(&space, &status, &mut plan),
+                Delivery::Callback(then, outcome) => {
+                    let name = "an ack callback";
+                    if let Err(error) = guarded(name, || then(outcome)) {
+                        tracing::error!(error = %error.chain());
                     }
                 }
+                Delivery::Then(then) => then(),
             }
         }
-        lock(&self.state).ended = true;
-        self.changed.notify_all();
     }
 
-    /// Everything there is to do; false when nothing more will come.
-    fn next_batch(&self, batch: &mut VecDeque<Delivery>) -> bool {
+    /// The next thing to do; `None` when nothing more will come.
+    fn next(&self) -> Option<Delivery> {
         let mut state = lock(&self.state);
         loop {
-            if !state.queue.is_empty() {
-                mem::swap(&mut state.queue, batch);
-                return true;
+            if let Some(delivery) = state.queue.pop_front() {
+                if let Delivery::Event(_, event) = &delivery {
+                    state.events -= 1;
+                    state.bytes -= event.args().size();
+                    // Half empty, so that each shortage is told once.
+                    let (events, bytes) = (2 * state.events, 2 * state.bytes);
+                    state.overflowing &= !self.bounds.hold(events, bytes);
+                }
+                return Some(delivery);
             }
             if state.over {
-                return false;
+                state.ended = true;
+                drop(state);
+                self.changed.notify_all();
+                return None;
             }
             state = self
                 .changed
@@ -152,6 +223,37 @@ impl Dispatcher {
                 .unwrap_or_else(PoisonError::into_inner);
         }
     }
+}
+
+impl State {
+    fn overflow(&mut self) -> Overflowed {
+        Overflowed {
+            events: self.events,
+            bytes: self.bytes,
+            is_first: !std::mem::replace(&mut self.overflowing, true),
+        }
+    }
+
+    fn take_oldest_event(&mut self) -> Option<Event> {
+        let is_event = |delivery: &Delivery| matches!(delivery, Delivery::Event(..));
+        let oldest = self.queue.iter().position(is_event)?;
+        let Some(Delivery::Event(_, event)) = self.queue.remove(oldest) else {
+            return None;
+        };
+        self.events -= 1;
+        self.bytes -= event.args().size();
+        Some(event)
+    }
+}
+
+thread_local! {
+    /// The namespace whose handlers of `Status::Connected` this thread runs.
+    static HOOK_OF: Cell<Option<*const Space>> = const { Cell::new(None) };
+}
+
+/// Whether the current thread runs handlers that a namespace is connected: what they emit goes before what waits.
+pub(crate) fn is_in_hook_of(space: &Space) -> bool {
+    HOOK_OF.get().is_some_and(|hook| std::ptr::eq(hook, space))
 }
 
 fn run_event(space: &Arc<Space>, event: &Event, plan: &mut Vec<HandlerId>) {
@@ -171,6 +273,10 @@ fn run_event(space: &Arc<Space>, event: &Event, plan: &mut Vec<HandlerId>) {
 
 fn run_status(space: &Arc<Space>, status: &Status, plan: &mut Vec<HandlerId>) {
     space.with_registry(|registry| registry.plan_status(plan));
+    let before = HOOK_OF.get();
+    if matches!(status, Status::Connected { .. }) {
+        HOOK_OF.set(Some(Arc::as_ptr(space)));
+    }
     for &id in &*plan {
         let Some(mut handler) = space.with_registry(|registry| registry.take(id)) else {
             continue;
@@ -182,6 +288,7 @@ fn run_status(space: &Arc<Space>, status: &Status, plan: &mut Vec<HandlerId>) {
             tracing::error!(namespace = %space.name, error = %error.chain());
         }
     }
+    HOOK_OF.set(before);
 }
 
 /// A handler has run. What it captured is dropped with it if it does not run again, which may run user code too.
@@ -193,7 +300,7 @@ fn put_back(space: &Space, id: HandlerId, handler: Handler) {
 }
 
 /// Runs user code; a panic becomes an error.
-fn guarded<R>(what: &str, run: impl FnOnce() -> R) -> Result<R, Error> {
+pub(crate) fn guarded<R>(what: &str, run: impl FnOnce() -> R) -> Result<R, Error> {
     // What a handler captured is its own to keep consistent; nothing of ours is touched inside.
     catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
         let text = panic

@@ -19,13 +19,13 @@ use std::time::{Duration, Instant};
 
 use mio::{Poll, Token, Waker};
 use sio_core::event::{Question, Reply};
-use sio_core::manager::{Ask, NamespaceId};
+use sio_core::manager::{Ask, Emit, Expiry, NamespaceId, NotTaken, Taken};
 use sio_core::session::{Input, Session};
-use sio_core::socket::AckCallback;
-use sio_core::{Args, Deadline, Encoded, Error, Result};
+use sio_core::socket::{AckCallback, IfOffline};
+use sio_core::{Args, Deadline, DisconnectReason, Encoded, Error, Result};
 
-use crate::dialler::resolve;
-use crate::dispatch::Dispatcher;
+use crate::dispatch::{Dispatcher, is_in_hook_of};
+use crate::endpoint::{Endpoint, prepare};
 use crate::options::Options;
 use crate::seat::{PollSet, Seat, Waiting};
 use crate::space::Space;
@@ -59,12 +59,8 @@ impl Waiting for Slot<Result<Args>> {
     }
 }
 
-/// An emit on its way to the manager.
-pub(crate) struct Emit {
-    pub(crate) namespace: NamespaceId,
-    pub(crate) payload: Encoded,
-    pub(crate) ask: Option<Ask<Waiter>>,
-}
+/// An emit that was not taken; whoever waits for its ack comes back with it.
+type Refused = NotTaken<Waiter>;
 
 /// What all handles and threads of one client share.
 pub(crate) struct Core<P: Session> {
@@ -73,19 +69,27 @@ pub(crate) struct Core<P: Session> {
     /// Held while waiting for `link`, by one at a time.
     turn: Mutex<()>,
     /// Emits that joined the burst of whoever holds `link`.
-    burst: Mutex<Vec<Emit>>,
+    burst: Mutex<Vec<(NamespaceId, Emit<Waiter>)>>,
     seat: Seat,
     pub(crate) dispatcher: Arc<Dispatcher>,
     backlog: Backlog,
     /// Whether there is a WebSocket, so that waiting in the poll can bring an ack.
     drivable: AtomicBool,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    /// Held while threads are joined.
+    /// Held while threads are joined, and while they are started.
     joining: Mutex<()>,
-    ended: Mutex<bool>,
-    end: Condvar,
+    life: Mutex<Life>,
+    ended: Condvar,
     /// For answers to questions: an ack keeps no connection alive.
     this: Weak<Self>,
+}
+
+/// Whether there is a connection, or the wish for one. Changed with the link locked.
+#[derive(Debug, Default)]
+struct Life {
+    runs: bool,
+    /// How many connections have ended.
+    ends: u64,
 }
 
 /// Bytes that were emitted and not yet taken by the peer.
@@ -98,36 +102,29 @@ struct Backlog {
 }
 
 impl<P: Session> Core<P> {
-    /// A client that is not connected, with the thread that will drive it.
-    pub(crate) fn start(options: Options<P>) -> Result<Arc<Self>> {
+    /// A client that is not connected, and has no thread yet.
+    pub(crate) fn new(options: Options<P>) -> Result<Arc<Self>> {
         let setup = |error: io::Error| Error::transport("setting up the event loop", error);
         let poll = Poll::new().map_err(setup)?;
         let registry = poll.registry().try_clone().map_err(setup)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(setup)?);
         let options = Arc::new(options);
         let link = Link::new(Arc::clone(&options), registry)?;
-        let core = Arc::new_cyclic(|this| Self {
-            options,
+        Ok(Arc::new_cyclic(|this| Self {
             link: Mutex::new(link),
             turn: Mutex::default(),
             burst: Mutex::default(),
             seat: Seat::new(poll, waker),
-            dispatcher: Dispatcher::new(),
+            dispatcher: Dispatcher::new(options.inbox.clone()),
             backlog: Backlog::default(),
             drivable: AtomicBool::new(false),
             threads: Mutex::default(),
             joining: Mutex::default(),
-            ended: Mutex::new(false),
-            end: Condvar::new(),
+            life: Mutex::default(),
+            ended: Condvar::new(),
             this: this.clone(),
-        });
-        let of_thread = Arc::clone(&core);
-        let thread = thread::Builder::new()
-            .name("sio-loop".into())
-            .spawn(move || of_thread.run())
-            .map_err(setup)?;
-        core.keep(thread);
-        Ok(core)
+            options,
+        }))
     }
 
     /// The handle data of a namespace.
@@ -137,12 +134,9 @@ impl<P: Session> Core<P> {
 
     // --- what programs do ---------------------------------------------------------------------------------------
 
-    /// Connects; returns when the root namespace is usable. Without being `wanted`, it keeps no connection alone.
-    pub(crate) fn connect(&self, root: &Space, wanted: bool) -> Result<()> {
-        let outcome = Slot::new();
-        root.add_joiner(&outcome);
-        self.process(|link, now| link.manager.open(wanted, now));
-        self.wait_for_join(&outcome, self.options.connect_timeout, Deadline::Connect)
+    /// Connects a namespace, with the query it had before; returns when it is usable.
+    pub(crate) fn open(&self, space: &Space) -> Result<()> {
+        self.enter(space, |link, now| link.manager.open(space.id, now))
     }
 
     /// Joins a namespace; returns when it is usable, `after` the moment `since` at the latest.
@@ -153,72 +147,154 @@ impl<P: Session> Core<P> {
         since: Instant,
         after: Duration,
     ) -> Result<()> {
-        let outcome = Slot::new();
-        space.add_joiner(&outcome);
         let query = query.map(Into::into);
-        self.process(|link, now| link.manager.join(space.id, query, since, after, now))?;
-        self.wait_for_join(&outcome, after, Deadline::Join)
+        self.enter(space, |link, now| {
+            link.manager.join(space.id, query, since, after, now)
+        })
     }
 
-    fn wait_for_join(
+    /// Asks for a namespace, and waits for the outcome: the manager keeps its deadline. Without a connection, starts what
+    /// drives one.
+    fn enter(
         &self,
-        outcome: &Slot<Result<()>>,
-        after: Duration,
-        deadline: Deadline,
+        space: &Space,
+        ask: impl FnOnce(&mut Link<P>, Instant) -> Result<()>,
     ) -> Result<()> {
-        // The manager keeps the deadline; this one only bounds the wait should it fail to.
-        let patience = after + self.options.close_timeout + Duration::from_secs(1);
-        let waited = outcome.wait(Instant::now() + patience);
-        waited.unwrap_or(Err(Error::Timeout { deadline, after }))
+        if self.look(|link| link.manager.is_closing()) {
+            self.wait_for_end();
+        }
+        let outcome = Slot::new();
+        let joining = lock(&self.joining);
+        let (mut link, runs) = self.lock_with_old_threads_gone();
+        if !runs {
+            link.begin();
+            self.seat.open();
+            self.dispatcher.open();
+            lock(&self.life).runs = true;
+        }
+        space.add_joiner(&outcome);
+        let has_handlers = link.has_handlers();
+        self.process_locked(link, ask)?;
+        if !runs && let Err(error) = self.start_threads(has_handlers) {
+            drop(joining);
+            self.close();
+            return Err(error);
+        }
+        drop(joining);
+        outcome.wait()
     }
 
-    /// Emits; returns when the emit was handed over.
+    /// The link, and whether its threads run; if not, those of the connection before have ended. Called with `joining`
+    /// locked, so that nobody else starts any.
+    fn lock_with_old_threads_gone(&self) -> (MutexGuard<'_, Link<P>>, bool) {
+        loop {
+            let runs = lock(&self.life).runs;
+            if !runs {
+                join_all(std::mem::take(&mut *lock(&self.threads)));
+            }
+            let link = self.lock_link();
+            if lock(&self.life).runs == runs {
+                return (link, runs);
+            }
+        }
+    }
+
+    fn start_threads(&self, has_handlers: bool) -> Result<()> {
+        if has_handlers {
+            self.dispatcher.start()?;
+        }
+        let Some(this) = self.this.upgrade() else {
+            return Ok(()); // a method of it runs, so it is there
+        };
+        let thread = thread::Builder::new()
+            .name("sio-loop".into())
+            .spawn(move || this.run())
+            .map_err(|error| Error::transport("starting the event loop", error))?;
+        self.keep(thread);
+        Ok(())
+    }
+
+    /// The connection is over: everybody who waits for something of it goes on.
+    fn end(&self, link: &mut Link<P>) {
+        link.end();
+        self.dispatcher.end();
+        self.seat.end();
+        let mut life = lock(&self.life);
+        life.runs = false;
+        life.ends += 1;
+        self.ended.notify_all();
+    }
+
+    /// Emits; returns when the emit was handed over, or given up as it was told to be: whether it was not.
     pub(crate) fn emit(
         &self,
         space: &Space,
         payload: Encoded,
-        ask: Option<Ask<Waiter>>,
+        if_offline: IfOffline,
+    ) -> Result<bool> {
+        let mut emit = Emit::new(payload);
+        match if_offline {
+            IfOffline::Drop => {
+                // A peer that reads too slowly is as good as none.
+                if self.has_backlog() {
+                    return Ok(false);
+                }
+                emit.is_volatile = true;
+            }
+            IfOffline::WaitFor(limit) => emit.expiry = Some(expiry(limit)),
+            _ => {}
+        }
+        self.hand_over(space, emit, self.options.send_timeout)
+    }
+
+    /// Emits and asks for an ack.
+    pub(crate) fn ask(
+        &self,
+        space: &Space,
+        payload: Encoded,
+        waiter: Waiter,
+        expiry: Expiry,
     ) -> Result<()> {
-        let patience = ask.as_ref().map_or(Duration::MAX, |ask| ask.after);
-        self.await_backlog(patience.min(self.options.send_timeout))?;
-        let emit = Emit {
-            namespace: space.id,
-            payload,
-            ask,
-        };
-        if space.is_connected() {
-            self.emit_or_join_burst(emit)
+        let mut emit = Emit::new(payload);
+        emit.ask = Some(Ask { waiter, expiry });
+        let patience = expiry.after.min(self.options.send_timeout);
+        self.hand_over(space, emit, patience).map(drop)
+    }
+
+    fn hand_over(&self, space: &Space, mut emit: Emit<Waiter>, patience: Duration) -> Result<bool> {
+        self.await_backlog(patience)?;
+        let taken = if space.is_open() {
+            self.emit_or_join_burst(space.id, emit)
         } else {
-            let taken = self.process(|link, now| link.emit(emit, now));
-            taken.map_err(|not_taken| not_taken.error)
+            emit.is_ahead = is_in_hook_of(space);
+            self.process(|link, now| link.manager.emit(space.id, emit, now))
+        };
+        match taken {
+            Ok(taken) => Ok(taken != Taken::Dropped),
+            Err(refused) => Err(refused.error),
         }
     }
 
-    /// The quick way: an emit to a connected namespace cannot fail before the network does.
-    fn emit_or_join_burst(&self, emit: Emit) -> Result<()> {
+    /// The quick way: an emit to an open namespace cannot fail before the network does.
+    fn emit_or_join_burst(&self, id: NamespaceId, emit: Emit<Waiter>) -> Result<Taken, Refused> {
         let link = match self.link.try_lock() {
             Ok(link) => link,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => {
-                lock(&self.burst).push(emit);
+                lock(&self.burst).push((id, emit));
                 self.process_burst();
-                return Ok(());
+                return Ok(Taken::Sent);
             }
         };
-        let taken = self.process_locked(link, |link, now| link.emit(emit, now));
-        taken.map_err(|not_taken| not_taken.error)
+        self.process_locked(link, |link, now| link.manager.emit(id, emit, now))
     }
 
     /// Emits and waits for the ack, driving the connection meanwhile where possible.
     pub(crate) fn call(&self, space: &Space, payload: Encoded, after: Duration) -> Result<Args> {
         let slot = Slot::new();
-        let deadline = Instant::now() + after;
-        let ask = Ask {
-            waiter: Waiter::Caller(Arc::clone(&slot)),
-            deadline,
-            after,
-        };
-        self.emit(space, payload, Some(ask))?;
+        let expiry = expiry(after);
+        let deadline = expiry.at;
+        self.ask(space, payload, Waiter::Caller(Arc::clone(&slot)), expiry)?;
         let waiting: Arc<dyn Waiting> = Arc::clone(&slot) as Arc<dyn Waiting>;
         // The manager reports the deadline. A little later nothing will come any more.
         let patience = deadline + Duration::from_secs(1);
@@ -260,7 +336,17 @@ impl<P: Session> Core<P> {
 
     /// Asks to close; what was emitted before is sent first.
     pub(crate) fn close(&self) {
-        self.process(Link::close);
+        self.process(|link, now| link.manager.close(now));
+    }
+
+    /// Sends the emits that wait although their namespace is connected.
+    pub(crate) fn flush(&self, space: &Space) -> usize {
+        self.process(|link, now| link.flush(space, now))
+    }
+
+    /// Gives up the emits that wait.
+    pub(crate) fn clear_queue(&self, space: &Space) -> usize {
+        self.process(|link, _| link.manager.clear_queue(space.id))
     }
 
     /// Waits until everything has ended after [`close`](Self::close), except a handler that does not return.
@@ -276,9 +362,14 @@ impl<P: Session> Core<P> {
 
     /// Waits until the connection is over.
     pub(crate) fn wait_for_end(&self) {
-        let mut ended = lock(&self.ended);
-        while !*ended {
-            ended = self.end.wait(ended).unwrap_or_else(PoisonError::into_inner);
+        let mut life = lock(&self.life);
+        let ends = life.ends;
+        // One that is opened again at once has ended nevertheless.
+        while life.runs && life.ends == ends {
+            life = self
+                .ended
+                .wait(life)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -392,16 +483,14 @@ impl<P: Session> Core<P> {
         link.settle(self, now);
         let backlog = link.backlog();
         let wake = link.must_wake_driver();
-        let over = link.is_over();
+        if link.takes_end() {
+            self.end(&mut link);
+        }
         let told_caller = link.has_told_caller();
         self.drivable.store(link.has_websocket(), Ordering::Release);
         drop(link);
         self.backlog.set(backlog);
-        if over {
-            self.seat.end();
-            *lock(&self.ended) = true;
-            self.end.notify_all();
-        } else if wake {
+        if wake {
             self.seat.wake();
         } else if told_caller {
             self.seat.wake_caller();
@@ -430,13 +519,44 @@ impl<P: Session> Core<P> {
         }
     }
 
-    /// Looks up the server's addresses, and reports them to the link.
-    fn resolve(&self, attempt: u64) -> Result<()> {
+    /// Runs the program's hook and looks up the name, and reports to the link.
+    ///
+    /// On a thread of its own: neither the hook nor the system's resolver can be interrupted. One that hangs holds nothing
+    /// but that thread.
+    fn prepare(
+        &self,
+        endpoint: Endpoint,
+        connection: u64,
+        number: u32,
+        after: Option<DisconnectReason>,
+    ) -> Result<()> {
         let this = self.this.clone();
-        let target = &self.options.target;
-        resolve(&target.host, target.port, move |found| {
+        let options = Arc::clone(&self.options);
+        let work = move || {
+            let prepared = prepare(&options.before_attempt, endpoint, number, after);
+            drop(options);
             if let Some(core) = this.upgrade() {
-                core.process(|link, now| link.resolved(attempt, found, now));
+                core.process(|link, now| link.prepared(connection, prepared, now));
+            }
+        };
+        thread::Builder::new()
+            .name("sio-resolve".into())
+            .spawn(work)
+            .map_err(|error| Error::transport("starting a thread for name lookup", error))?;
+        Ok(())
+    }
+
+    /// Flushes a namespace's queue, unless the connection that this was meant for is gone.
+    fn flusher(&self, space: &Arc<Space>, connection: u64) -> Box<dyn FnOnce() + Send> {
+        let this = self.this.clone();
+        let space = Arc::clone(space);
+        Box::new(move || {
+            if let Some(core) = this.upgrade() {
+                core.process(|link, now| {
+                    if link.manager.epoch() == connection {
+                        link.flush(&space, now);
+                    }
+                });
             }
         })
     }
@@ -447,12 +567,17 @@ impl<P: Session> Core<P> {
 
     // --- backpressure -------------------------------------------------------------------------------------------
 
-    /// Waits while more than the send buffer's size has not been taken by the peer.
+    /// Whether more than the send buffer's size has not been taken by the peer.
+    fn has_backlog(&self) -> bool {
+        self.backlog.bytes.load(Ordering::Acquire) > self.options.send_buffer
+    }
+
+    /// Waits while there is a backlog.
     fn await_backlog(&self, after: Duration) -> Result<()> {
-        let limit = self.options.send_buffer;
-        if self.backlog.bytes.load(Ordering::Acquire) <= limit {
+        if !self.has_backlog() {
             return Ok(());
         }
+        let limit = self.options.send_buffer;
         if self.backlog.wait_until(limit, Instant::now() + after) {
             Ok(())
         } else {
@@ -462,6 +587,12 @@ impl<P: Session> Core<P> {
             })
         }
     }
+}
+
+/// When a limit that begins now is over.
+pub(crate) fn expiry(after: Duration) -> Expiry {
+    let at = Instant::now() + after;
+    Expiry { at, after }
 }
 
 /// Waits for the end of threads, except the current one's.

@@ -36,8 +36,9 @@ macro_rules! handler_methods {
             self
         }
 
-        /// Runs `handler` each time the namespace becomes usable.
-        pub fn on_connect(mut self, handler: impl FnMut() + Send + 'static) -> Self {
+        /// Runs `handler` each time the namespace becomes usable, with whether it was before: then the server knows
+        /// nothing any more of what was subscribed to. What the handler emits leaves before anything that waits.
+        pub fn on_connect(mut self, handler: impl FnMut(bool) + Send + 'static) -> Self {
             self.$($field).+ = self.$($field).+.on_connect(handler);
             self
         }
@@ -62,6 +63,7 @@ mod client;
 mod dialler;
 mod dispatch;
 mod driver;
+mod endpoint;
 mod frames;
 mod http;
 mod options;
@@ -76,5 +78,6 @@ mod websocket;
 
 pub use builder::{ClientBuilder, UpgradeMemory};
 pub use client::{Client, NamespaceBuilder, WeakClient};
+pub use endpoint::Attempt;
 pub use query::{CacheBuster, encode_component};
 pub use tls::Roots;

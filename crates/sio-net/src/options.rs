@@ -4,28 +4,32 @@ use std::fmt;
 use std::time::Duration;
 
 use bytestring::ByteString;
-use http::HeaderMap;
 use sio_core::session::Session;
-use sio_core::{Limits, Transport};
+use sio_core::{Bounds, Limits, Reconnect, Transport};
 
-use crate::target::Target;
+use crate::builder::UpgradeMemory;
+use crate::endpoint::{Endpoint, Hook};
 use crate::tls::Roots;
 
 /// Everything a client needs to know to connect, checked.
 pub(crate) struct Options<P: Session> {
-    pub(crate) target: Target,
+    /// What each attempt starts with.
+    pub(crate) endpoint: Endpoint,
+    pub(crate) before_attempt: Hook,
     pub(crate) path: ByteString,
-    pub(crate) query: ByteString,
-    pub(crate) headers: HeaderMap,
     pub(crate) transports: Vec<Transport>,
     pub(crate) upgrade: bool,
+    pub(crate) memory: Option<UpgradeMemory>,
     pub(crate) timestamps: bool,
     pub(crate) connect_timeout: Duration,
     pub(crate) upgrade_timeout: Duration,
     pub(crate) close_timeout: Duration,
     pub(crate) send_timeout: Duration,
     pub(crate) send_buffer: usize,
-    pub(crate) queue_limit: usize,
+    pub(crate) reconnect: Reconnect,
+    pub(crate) queue: Bounds,
+    pub(crate) manual_flush: bool,
+    pub(crate) inbox: Bounds,
     pub(crate) keep_open: bool,
     pub(crate) limits: Limits,
     pub(crate) roots: Roots,
@@ -35,7 +39,7 @@ pub(crate) struct Options<P: Session> {
 impl<P: Session> fmt::Debug for Options<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
-            .field("server", &self.target.shown())
+            .field("server", &self.endpoint.target.shown())
             .field("transports", &self.transports)
             .field("protocol", &self.protocol)
             .finish_non_exhaustive()

@@ -77,9 +77,25 @@ pub(crate) fn push(query: &mut String, name: &str, value: &str) {
     query.extend(utf8_percent_encode(value, COMPONENT));
 }
 
+/// A query without the parameters of this name.
+pub(crate) fn without(query: &str, name: &str) -> String {
+    let name = encode_component(name);
+    let others = query
+        .split('&')
+        .filter(|one| !one.is_empty() && one.split('=').next() != Some(&name));
+    others.collect::<Vec<_>>().join("&")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parameters_are_removed_by_name() {
+        assert_eq!(without("a=1&b=2&a=3&ab=4&a", "a"), "b=2&ab=4");
+        assert_eq!(without("gr%C3%B6%C3%9Fe=1", "größe"), "");
+        assert_eq!(without("", "a"), "");
+    }
 
     #[test]
     fn names_and_values_are_encoded_once() {

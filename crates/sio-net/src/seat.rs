@@ -70,6 +70,11 @@ impl Seat {
         }
     }
 
+    /// A connection is opened: the seat may be taken.
+    pub(crate) fn open(&self) {
+        lock(&self.state).over = false;
+    }
+
     /// Everything is over: whoever sits gets up.
     pub(crate) fn end(&self) {
         lock(&self.state).over = true;

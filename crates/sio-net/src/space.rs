@@ -7,11 +7,12 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use bytestring::ByteString;
-use sio_core::Event;
 use sio_core::event::{EventSource, Events, NextError};
 use sio_core::handler::{Handler, HandlerId, Handlers, Registry, Removal, Trigger};
 use sio_core::manager::NamespaceId;
+use sio_core::{Bounds, Event, Overflow};
 
+use crate::dispatch::Overflowed;
 use crate::sync::{Slot, lock};
 
 /// A place for the outcome of connecting or joining.
@@ -26,8 +27,10 @@ pub(crate) struct Space {
     has_handlers: AtomicBool,
     receivers: Mutex<Receivers>,
     receiver_count: AtomicUsize,
-    /// Whether an emit can leave at once; what the manager knows, readable without its lock.
+    /// Whether it is usable; what the manager knows, readable without its lock.
     connected: AtomicBool,
+    /// Whether an emit can leave at once, before no other.
+    open: AtomicBool,
     /// Whoever waits for the outcome of connecting or joining.
     joiners: Mutex<Vec<Arc<Joiner>>>,
 }
@@ -49,6 +52,7 @@ impl Space {
             receivers: Mutex::default(),
             receiver_count: AtomicUsize::new(0),
             connected: AtomicBool::new(false),
+            open: AtomicBool::new(false),
             joiners: Mutex::default(),
         }
     }
@@ -109,21 +113,30 @@ impl Space {
         self.receiver_count.store(queues.len(), Ordering::Release);
     }
 
-    /// Gives an event to every receiver; returns whether there was one.
-    pub(crate) fn receive(&self, event: &Event) -> bool {
+    /// Gives an event to every receiver, within the bounds; returns whether there was one.
+    ///
+    /// # Errors
+    /// A receiver had to give up an event: its oldest, if the bounds say so, or else this one.
+    pub(crate) fn receive(&self, event: &Event, bounds: &Bounds) -> Result<bool, Overflowed> {
         if self.receiver_count.load(Ordering::Acquire) == 0 {
-            return false;
+            return Ok(false);
         }
-        let mut received = false;
+        let mut outcome = Ok(false);
         let receivers = lock(&self.receivers);
         for queue in receivers.queues.iter().filter_map(Weak::upgrade) {
-            queue.push(event.clone());
-            received = true;
+            match queue.push(event.clone(), bounds) {
+                Ok(()) => outcome = outcome.map(|_| true),
+                // One report is enough, and the first of a shortage is worth more.
+                Err(overflowed) => match outcome {
+                    Err(Overflowed { is_first: true, .. }) => {}
+                    _ => outcome = Err(overflowed),
+                },
+            }
         }
-        received
+        outcome
     }
 
-    /// No event will come any more, unless the namespace is joined again.
+    /// No event will come any more to those there are.
     pub(crate) fn close_receivers(&self) {
         self.receiver_count.store(0, Ordering::Release);
         let queues = std::mem::take(&mut lock(&self.receivers).queues);
@@ -132,9 +145,15 @@ impl Space {
         }
     }
 
+    /// A connection is opened: events may come.
+    pub(crate) fn begin(&self) {
+        lock(&self.receivers).over = false;
+    }
+
     /// The connection is over.
     pub(crate) fn end(&self) {
         self.set_connected(false);
+        self.set_open(false);
         lock(&self.receivers).over = true;
         self.close_receivers();
     }
@@ -143,6 +162,14 @@ impl Space {
 
     pub(crate) fn is_connected(&self) -> bool {
         self.connected.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_open(&self, open: bool) {
+        self.open.store(open, Ordering::Release);
     }
 
     pub(crate) fn set_connected(&self, connected: bool) {
@@ -178,13 +205,47 @@ pub(crate) struct Queue {
 #[derive(Debug, Default)]
 struct QueueState {
     events: VecDeque<Event>,
+    /// The bytes of their payloads.
+    bytes: usize,
+    /// How many events were given up.
+    lost: u64,
+    /// Whether events were given up since there was room again.
+    overflowing: bool,
     closed: bool,
 }
 
 impl Queue {
-    fn push(&self, event: Event) {
-        lock(&self.state).events.push_back(event);
+    fn push(&self, event: Event, bounds: &Bounds) -> Result<(), Overflowed> {
+        let size = event.args().size();
+        let mut guard = lock(&self.state);
+        let state = &mut *guard;
+        // Half empty, so that each shortage is told once.
+        state.overflowing &= !bounds.hold(2 * state.events.len(), 2 * state.bytes);
+        let mut overflowed = None;
+        while !bounds.hold(state.events.len() + 1, state.bytes + size) {
+            overflowed.get_or_insert(Overflowed {
+                events: state.events.len(),
+                bytes: state.bytes,
+                is_first: !state.overflowing,
+            });
+            state.overflowing = true;
+            state.lost += 1;
+            let gives_way = bounds.overflow == Overflow::DropOldest && bounds.hold(1, size);
+            let oldest = if gives_way {
+                state.events.pop_front()
+            } else {
+                None
+            };
+            match oldest {
+                Some(oldest) => state.bytes -= oldest.args().size(),
+                None => return overflowed.map_or(Ok(()), Err),
+            }
+        }
+        state.bytes += size;
+        state.events.push_back(event);
+        drop(guard);
         self.came.notify_one();
+        overflowed.map_or(Ok(()), Err)
     }
 
     fn close(&self) {
@@ -203,6 +264,7 @@ impl EventSource for Receiver {
         let mut state = lock(&self.0.state);
         loop {
             if let Some(event) = state.events.pop_front() {
+                state.bytes -= event.args().size();
                 return Ok(event);
             }
             if state.closed {
@@ -224,5 +286,9 @@ impl EventSource for Receiver {
                 }
             };
         }
+    }
+
+    fn lost(&self) -> u64 {
+        lock(&self.0.state).lost
     }
 }

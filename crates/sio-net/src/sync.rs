@@ -50,14 +50,13 @@ impl<T> Slot<T> {
         }
     }
 
-    /// Waits for the value, or until `deadline`.
-    pub(crate) fn wait(&self, deadline: Instant) -> Option<T> {
+    /// Waits for the value.
+    pub(crate) fn wait(&self) -> T {
         loop {
             if let Some(value) = self.take() {
-                return Some(value);
+                return value;
             }
-            let left = deadline.checked_duration_since(Instant::now())?;
-            thread::park_timeout(left);
+            thread::park();
         }
     }
 }

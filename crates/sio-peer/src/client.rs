@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use sio_core::event::Events;
 use sio_core::session::Session;
-use sio_core::{Deadline, DisconnectReason, Error, Result, Status, Transport, Value};
+use sio_core::{Deadline, DisconnectReason, Error, Reconnect, Result, Status, Transport, Value};
 use sio_net::{Client, ClientBuilder};
 
 use crate::wait::{Background, PATIENCE, background, error_of, next, takes};
@@ -143,9 +143,17 @@ pub fn websocket_only<P: Session>(builder: ClientBuilder<P>) -> ClientBuilder<P>
     builder.transports([Transport::WebSocket])
 }
 
-/// Connects on a thread of its own, so that the test can answer.
+/// Connects on a thread of its own, so that the test can answer. Once lost, the connection is over.
 pub fn connecting<P: Session>(builder: ClientBuilder<P>) -> Background<Result<Client<P>>> {
-    background("connecting", move || builder.connect())
+    reconnecting(builder, Reconnect::off())
+}
+
+/// Connects on a thread of its own, so that the test can answer, and again by this policy.
+pub fn reconnecting<P: Session>(
+    builder: ClientBuilder<P>,
+    policy: Reconnect,
+) -> Background<Result<Client<P>>> {
+    background("connecting", move || builder.reconnect(policy).connect())
 }
 
 /// Joins a namespace on a thread of its own.

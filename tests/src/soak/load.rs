@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde::Serialize;
-use sio_core::{Ack, Encoded, Event, Events, Socket, Value};
+use sio_core::{Ack, Encoded, Event, Events, IfOffline, Socket, Value};
 use sio_net::{Client, ClientBuilder};
 
 use crate::case::{Failure, Outcome};
@@ -230,7 +230,7 @@ impl<P: Protocol> Place<P> {
 
     fn emit<T: Serialize>(&mut self, event: &str, args: T) -> Outcome<u64> {
         let (payload, bytes) = self.encode(event, args)?;
-        self.socket.emit_encoded(event, payload)?;
+        self.socket.emit_encoded(event, payload, IfOffline::Wait)?;
         Ok(bytes)
     }
 

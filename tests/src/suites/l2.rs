@@ -222,7 +222,7 @@ fn fell_back(cx: &Cx, client: &Client, log: &StatusLog) -> Outcome<Error> {
     );
     cx.exchange(client)?;
     log.wait_for("the connect", |status| {
-        matches!(status, Status::Connected).then_some(())
+        matches!(status, Status::Connected { .. }).then_some(())
     })?;
     let seen = log.seen();
     let error = match &seen[..] {
@@ -231,7 +231,7 @@ fn fell_back(cx: &Cx, client: &Client, log: &StatusLog) -> Outcome<Error> {
                 transport: Transport::WebSocket,
                 error,
             },
-            Status::Connected,
+            Status::Connected { .. },
         ] => error.clone(),
         _ => return Err(format!("the changes of status were {seen:?}").into()),
     };

@@ -112,7 +112,7 @@ fn l5_1(cx: &Cx) -> Outcome {
         "the id it knows"
     );
     cx.exchange(&chat)?;
-    let connects = log.count(|status| matches!(status, Status::Connected));
+    let connects = log.count(|status| matches!(status, Status::Connected { .. }));
     ensure_eq!(connects, 1, "connects");
     // Joined already, it is not joined again.
     let again = client.namespace("chat").join()?;
@@ -408,7 +408,7 @@ fn l5_5(cx: &Cx) -> Outcome {
             "joins of {name}"
         );
     }
-    let connects = log.count(|status| matches!(status, Status::Connected));
+    let connects = log.count(|status| matches!(status, Status::Connected { .. }));
     ensure_eq!(connects, 0, "connects");
     let none = cx.control().sockets(Some("/admin"))?;
     ensure!(none.is_empty(), "the server let somebody in: {none:?}");
@@ -473,7 +473,7 @@ fn l5_5c(cx: &Cx) -> Outcome {
         Ok((client.counters().tolerated > 0).then_some(()))
     })?;
     handled(&client)?;
-    let connects = log.count(|status| matches!(status, Status::Connected));
+    let connects = log.count(|status| matches!(status, Status::Connected { .. }));
     ensure_eq!(connects, 0, "connects");
     ensure!(events.seen().is_empty(), "events: {:?}", events.seen());
     cx.exchange(&client)?;

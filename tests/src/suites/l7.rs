@@ -329,7 +329,7 @@ fn l7_5b(cx: &Cx) -> Outcome {
     // The transport did not fail.
     let seen = log.seen();
     ensure!(
-        matches!(seen[..], [Status::Connected]),
+        matches!(seen[..], [Status::Connected { .. }]),
         "changes of status: {seen:?}"
     );
     client.close()?;

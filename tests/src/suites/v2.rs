@@ -118,7 +118,7 @@ fn upgrade_in_order(cx: &Cx) -> Outcome {
     );
     let seen: Vec<Status> = log.seen();
     ensure!(
-        matches!(seen[..], [Status::Connected, Status::Upgraded]),
+        matches!(seen[..], [Status::Connected { .. }, Status::Upgraded]),
         "expected connected, then upgraded, found {seen:?}"
     );
     Ok(())

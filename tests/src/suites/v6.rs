@@ -328,7 +328,7 @@ fn v6_11(cx: &Cx) -> Outcome {
 fn connects(log: &Log<String>) -> impl FnMut(&Status) + Send + 'static {
     let log = log.clone();
     move |status| {
-        if matches!(status, Status::Connected) {
+        if matches!(status, Status::Connected { .. }) {
             log.push("connected".to_owned());
         }
     }

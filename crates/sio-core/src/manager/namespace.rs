@@ -1,11 +1,11 @@
 //! One namespace of a manager: whether it is usable, who waits in it, and for what.
 
 use std::collections::VecDeque;
-use std::mem;
 use std::time::{Duration, Instant};
 
 use bytestring::ByteString;
 
+use super::queue::Queue;
 use crate::ack_table::AckTable;
 use crate::payload::{Args, Encoded};
 use crate::session::AckId;
@@ -16,14 +16,22 @@ pub(super) struct Namespace<W> {
     pub(super) name: ByteString,
     pub(super) query: Option<ByteString>,
     pub(super) state: State,
+    /// How long the server may take to answer a join.
+    pub(super) join_timeout: Duration,
     /// Whether the program asked for it. The root is connected without being asked for; alone it keeps no connection.
     pub(super) wanted: bool,
+    /// Whether it is joined with every session: it was in, or the first connect is retried.
+    pub(super) returns: bool,
+    /// Whether it was ever in.
+    pub(super) was_in: bool,
+    /// The attempt that it comes back with; 0 while nothing was lost.
+    pub(super) attempt: u32,
     /// The connection in which the server had it, or may have it, while this client has left it.
     pub(super) spent_in: Option<u64>,
     pub(super) acks: AckTable<W>,
-    pub(super) waiting: VecDeque<Waiting<W>>,
-    /// The earliest deadline among `waiting`.
-    pub(super) waiting_deadline: Option<Instant>,
+    pub(super) queue: Queue<W>,
+    /// Whether emits wait although it is in: for its hook, or for the program to flush.
+    pub(super) is_held: bool,
     /// Events that came before the namespace's connect packet.
     pub(super) early: VecDeque<(ByteString, Args, Option<AckId>)>,
 }
@@ -31,14 +39,31 @@ pub(super) struct Namespace<W> {
 #[derive(Debug)]
 pub(super) enum State {
     Out(DisconnectReason),
-    Joining { deadline: Instant, after: Duration },
+    Joining {
+        deadline: Instant,
+        after: Duration,
+    },
     In,
+    /// It was in, and will be joined with the next session, or in this one at `at`.
+    Lost {
+        reason: DisconnectReason,
+        at: Option<Instant>,
+    },
 }
 
+/// An event to emit.
 #[derive(Debug)]
-pub(super) struct Waiting<W> {
-    pub(super) payload: Encoded,
-    pub(super) ask: Option<Ask<W>>,
+pub struct Emit<W> {
+    /// Its name and arguments.
+    pub payload: Encoded,
+    /// Who waits for its ack.
+    pub ask: Option<Ask<W>>,
+    /// Until when it may wait for the connection; an ack's deadline holds besides.
+    pub expiry: Option<Expiry>,
+    /// Whether it is given up rather than wait.
+    pub is_volatile: bool,
+    /// Whether it goes before what waits, as what the hook of a connected namespace emits.
+    pub is_ahead: bool,
 }
 
 /// Who waits for an ack, and until when.
@@ -47,9 +72,37 @@ pub struct Ask<W> {
     /// Who.
     pub waiter: W,
     /// When it is too late.
-    pub deadline: Instant,
-    /// The length of the deadline, for the error's text.
+    pub expiry: Expiry,
+}
+
+/// When something is too late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expiry {
+    /// The moment.
+    pub at: Instant,
+    /// The length of the limit, for the error's text.
     pub after: Duration,
+}
+
+impl<W> Emit<W> {
+    /// An event that waits for the connection as long as it takes.
+    #[must_use]
+    pub fn new(payload: Encoded) -> Self {
+        Self {
+            payload,
+            ask: None,
+            expiry: None,
+            is_volatile: false,
+            is_ahead: false,
+        }
+    }
+
+    /// Until when it may wait.
+    pub(super) fn expiry(&self) -> Option<Expiry> {
+        let of_ask = self.ask.as_ref().map(|ask| ask.expiry);
+        let both = [of_ask, self.expiry];
+        both.into_iter().flatten().min_by_key(|expiry| expiry.at)
+    }
 }
 
 impl<W> Namespace<W> {
@@ -59,11 +112,15 @@ impl<W> Namespace<W> {
             name: name.into(),
             query: None,
             state: State::Out(DisconnectReason::NotYet),
+            join_timeout: Duration::ZERO,
             wanted: false,
+            returns: false,
+            was_in: false,
+            attempt: 0,
             spent_in: None,
             acks: AckTable::new(first_ack),
-            waiting: VecDeque::new(),
-            waiting_deadline: None,
+            queue: Queue::new(),
+            is_held: false,
             early: VecDeque::new(),
         }
     }
@@ -76,35 +133,31 @@ impl<W> Namespace<W> {
         matches!(self.state, State::Joining { .. })
     }
 
-    pub(super) fn wait(&mut self, waiting: Waiting<W>) {
-        let deadlines = [self.waiting_deadline, waiting.deadline()];
-        self.waiting_deadline = deadlines.into_iter().flatten().min();
-        self.waiting.push_back(waiting);
+    pub(super) fn is_out(&self) -> bool {
+        matches!(self.state, State::Out(_))
     }
 
-    pub(super) fn take_waiting(&mut self) -> VecDeque<Waiting<W>> {
-        self.waiting_deadline = None;
-        mem::take(&mut self.waiting)
+    /// Whether emits leave at once.
+    pub(super) fn is_open(&self) -> bool {
+        self.is_in() && !self.is_held
     }
 
-    /// Takes emits out of the queue whose ack could only come too late; they are never sent.
-    pub(super) fn expire_waiting(&mut self, now: Instant) -> Vec<Ask<W>> {
-        if self.waiting_deadline.is_none_or(|deadline| deadline > now) {
-            return Vec::new();
-        }
-        let mut expired = Vec::new();
-        for waiting in self.take_waiting() {
-            match waiting.ask {
-                Some(ask) if ask.deadline <= now => expired.push(ask),
-                _ => self.wait(waiting),
-            }
-        }
-        expired
+    /// Begins to join; the server has `join_timeout`.
+    pub(super) fn start_joining(&mut self, now: Instant) {
+        self.state = State::Joining {
+            deadline: now + self.join_timeout,
+            after: self.join_timeout,
+        };
     }
-}
 
-impl<W> Waiting<W> {
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.ask.as_ref().map(|ask| ask.deadline)
+    /// When something here is due.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        let state = match self.state {
+            State::Joining { deadline, .. } => Some(deadline),
+            State::Lost { at, .. } => at,
+            State::In | State::Out(_) => None,
+        };
+        let dues = [state, self.queue.next_expiry(), self.acks.next_deadline()];
+        dues.into_iter().flatten().min()
     }
 }

@@ -1,3 +1,6 @@
+mod queueing;
+mod reconnecting;
+
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -92,11 +95,13 @@ impl Scenario {
     }
 
     fn with_keep_open(keep_open: bool) -> Self {
-        let settings = Settings {
-            connect_timeout: 20 * SECOND,
-            queue_limit: 2,
+        Self::with(Settings {
             keep_open,
-        };
+            ..settings()
+        })
+    }
+
+    fn with(settings: Settings) -> Self {
         Self {
             manager: Manager::new(settings),
             now: Instant::now(),
@@ -118,8 +123,8 @@ impl Scenario {
     }
 
     fn activate(&mut self) {
-        self.manager.open(true, self.now);
-        assert_eq!(self.effects(), ["prepare"]);
+        self.manager.open(ROOT_ID, self.now).unwrap();
+        assert_eq!(self.effects(), ["prepare 0"]);
         self.manager.prepared(Ok(config()), self.now);
     }
 
@@ -137,10 +142,23 @@ impl Scenario {
     fn effects(&mut self) -> Vec<String> {
         let mut all = Vec::new();
         while let Some(effect) = self.manager.poll_effect(self.now) {
+            if matches!(effect, Effect::Out(_)) {
+                continue; // goes with every end of a namespace
+            }
             all.push(match effect {
-                Effect::Prepare => "prepare".to_owned(),
+                Effect::Prepare { attempt, .. } => format!("prepare {attempt}"),
                 Effect::Io(io) => format!("{io:?}"),
-                Effect::Status(id, Status::Connected) => format!("{} connected", self.name(id)),
+                Effect::Out(_) => unreachable!(),
+                Effect::HangUp => "hang up".to_owned(),
+                Effect::Hook(id) => {
+                    let said = format!("{} hook", self.name(id));
+                    self.manager.flush(id, self.now);
+                    said
+                }
+                Effect::Status(id, Status::Connected { again }) => {
+                    let again = if again { " again" } else { "" };
+                    format!("{} connected{again}", self.name(id))
+                }
                 Effect::Status(id, Status::Disconnected(reason)) => {
                     format!("{} disconnected: {reason}", self.name(id))
                 }
@@ -173,15 +191,23 @@ impl Scenario {
         event: &str,
         ask: Option<&'static str>,
     ) -> Result<(), String> {
-        let ask = ask.map(|waiter| Ask {
+        let mut emit = plain(event);
+        emit.ask = ask.map(|waiter| Ask {
             waiter,
-            deadline: self.now + 5 * SECOND,
-            after: 5 * SECOND,
+            expiry: self.expiry(5 * SECOND),
         });
-        let payload = Encoded::event(event, &()).unwrap();
+        self.take(id, emit).map(drop)
+    }
+
+    fn take(&mut self, id: NamespaceId, emit: Emit<&'static str>) -> Result<Taken, String> {
         self.manager
-            .emit(id, payload, ask, self.now)
+            .emit(id, emit, self.now)
             .map_err(|not_taken| not_taken.error.to_string())
+    }
+
+    fn expiry(&self, after: Duration) -> Expiry {
+        let at = self.now + after;
+        Expiry { at, after }
     }
 
     fn join(&mut self, name: &str) -> NamespaceId {
@@ -191,6 +217,22 @@ impl Scenario {
             .unwrap();
         id
     }
+}
+
+/// Two emits may wait, and nothing is made again.
+fn settings() -> Settings {
+    Settings {
+        connect_timeout: 20 * SECOND,
+        queue: Bounds::default().count(2),
+        manual_flush: false,
+        reconnect: Reconnect::off(),
+        seed: 0,
+        keep_open: false,
+    }
+}
+
+fn plain(event: &str) -> Emit<&'static str> {
+    Emit::new(Encoded::event(event, &()).unwrap())
 }
 
 fn config() -> SessionConfig<()> {
@@ -248,7 +290,7 @@ fn emits_wait_for_the_connection_and_leave_in_order_behind_the_connect() {
     scenario.emit(ROOT_ID, "a", None).unwrap();
     scenario.emit(ROOT_ID, "b", Some("asker")).unwrap();
     scenario.says([opened(), joined("/")]);
-    assert_eq!(scenario.effects(), ["/ connected", "/ joined"]);
+    assert_eq!(scenario.effects(), ["/ connected", "/ hook", "/ joined"]);
     assert_eq!(
         scenario.commands(),
         [r#"emit / None ["a"]"#, r#"emit / Some(0) ["b"]"#]
@@ -263,7 +305,10 @@ fn the_queue_is_bounded_and_an_emit_beyond_it_is_an_error() {
     scenario.emit(ROOT_ID, "a", None).unwrap();
     scenario.emit(ROOT_ID, "b", None).unwrap();
     let error = scenario.emit(ROOT_ID, "c", None).unwrap_err();
-    assert_eq!(error, "2 emits are waiting for / already");
+    assert_eq!(
+        error,
+        "the queue of / is full: 2 emits with 10 bytes wait for the connection"
+    );
 }
 
 #[test]
@@ -301,7 +346,7 @@ fn connecting_that_takes_too_long_fails_with_its_deadline_and_closes() {
 #[test]
 fn a_lookup_that_fails_is_the_outcome_of_connecting() {
     let mut scenario = Scenario::new();
-    scenario.manager.open(true, scenario.now);
+    scenario.manager.open(ROOT_ID, scenario.now).unwrap();
     scenario.effects();
     let error = Error::transport("looking up h", std::io::Error::other("no"));
     scenario.manager.prepared(Err(error), scenario.now);
@@ -311,13 +356,13 @@ fn a_lookup_that_fails_is_the_outcome_of_connecting() {
 #[test]
 fn closing_while_preparing_wins_over_what_comes_later() {
     let mut scenario = Scenario::new();
-    scenario.manager.open(true, scenario.now);
+    scenario.manager.open(ROOT_ID, scenario.now).unwrap();
     scenario.manager.close(scenario.now);
     scenario.manager.prepared(Ok(config()), scenario.now);
     assert_eq!(
         scenario.effects(),
         [
-            "prepare",
+            "prepare 0",
             "/ not joined: not connected: closed by this client",
             "ended"
         ]
@@ -344,7 +389,7 @@ fn a_namespace_is_joined_once_however_often_it_is_asked_for() {
     assert_eq!(scenario.effects(), ["/chat connected", "/chat joined"]);
     scenario.join("/chat");
     assert_eq!(scenario.effects(), ["/chat joined"]);
-    assert!(scenario.manager.is_in(chat));
+    assert!(scenario.manager.is_open(chat));
 }
 
 #[test]
@@ -360,7 +405,7 @@ fn a_refused_namespace_has_the_server_s_words_and_the_root_stays() {
     assert_eq!(effects.len(), 2, "{effects:?}");
     assert!(effects[0].starts_with("asker got no ack: not connected: the server refused /admin"));
     assert!(effects[1].starts_with("/admin not joined: the server refused /admin"));
-    assert!(scenario.manager.is_in(ROOT_ID));
+    assert!(scenario.manager.is_open(ROOT_ID));
 }
 
 #[test]
@@ -469,12 +514,10 @@ fn leaving_the_last_namespace_closes_and_leaving_another_does_not() {
 #[test]
 fn a_root_that_was_not_asked_for_keeps_no_connection() {
     let mut scenario = Scenario::new();
-    scenario.manager.open(false, scenario.now);
+    let chat = scenario.join("/chat");
     scenario.effects();
     scenario.manager.prepared(Ok(config()), scenario.now);
-    scenario.says([opened(), joined("/")]);
-    let chat = scenario.join("/chat");
-    scenario.says([joined("/chat")]);
+    scenario.says([opened(), joined("/"), joined("/chat")]);
     scenario.effects();
     scenario.commands();
     scenario.manager.leave(chat, scenario.now);
@@ -579,8 +622,7 @@ fn what_was_left_is_not_joined_again_where_the_server_would_run_its_handlers_twi
     let now = Instant::now();
     let mut manager = Manager::<Scripted<false>, ()>::new(Settings {
         connect_timeout: SECOND,
-        queue_limit: 10,
-        keep_open: false,
+        ..settings()
     });
     let told = |manager: &mut Manager<Scripted<false>, ()>, events: &[SessionEvent]| {
         let Link::Active(session) = &mut manager.link else {
@@ -597,7 +639,7 @@ fn what_was_left_is_not_joined_again_where_the_server_would_run_its_handlers_twi
     let joined = |namespace: &'static str| SessionEvent::Joined {
         namespace: namespace.into(),
     };
-    manager.open(true, now);
+    manager.open(ROOT_ID, now).unwrap();
     manager.prepared(Ok(config()), now);
     told(&mut manager, &[opened, joined("/")]);
 

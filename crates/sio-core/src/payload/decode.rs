@@ -202,6 +202,11 @@ impl Args {
         self.attachments.as_deref().unwrap_or_default()
     }
 
+    /// The bytes of text and attachments together.
+    pub fn size(&self) -> usize {
+        self.text.len() + self.attachments().iter().map(Bytes::len).sum::<usize>()
+    }
+
     /// Whether half surrogate pairs were replaced by U+FFFD.
     pub fn repaired(&self) -> bool {
         self.repaired

@@ -135,6 +135,11 @@ impl Encoded {
         &self.attachments
     }
 
+    /// The bytes of text and attachments together.
+    pub fn size(&self) -> usize {
+        self.json.len() + self.attachments.iter().map(Bytes::len).sum::<usize>()
+    }
+
     /// The JSON array and the attachments. Makes the text one that can be shared, without copying it.
     pub fn into_parts(self) -> (ByteString, Vec<Bytes>) {
         (self.json.into(), self.attachments)

@@ -59,7 +59,7 @@ impl Beginning {
         let client = self.connecting.join().expect("a connection");
         assert_eq!(client.transport(), Some(Transport::Polling));
         assert_eq!(client.id().as_deref(), Some(sid));
-        assert!(matches!(self.told.status(), Status::Connected));
+        assert!(matches!(self.told.status(), Status::Connected { .. }));
         // One poll, and nothing else: the WebSocket is not tried again.
         opening(&mut self.peer, Transport::Polling, sid);
         self.peer.hears_nothing(Duration::from_millis(20));
@@ -298,7 +298,7 @@ fn a_session_the_server_forgot_at_once_gets_one_more_handshake_on_each_transport
         assert_eq!(client.id().as_deref(), Some("B"));
         assert_eq!(client.transport(), Some(transport));
         assert!(
-            matches!(begun.told.status(), Status::Connected),
+            matches!(begun.told.status(), Status::Connected { .. }),
             "nothing failed"
         );
 

@@ -6,12 +6,12 @@ use std::sync::Weak;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use sio_core::Encoded;
 use sio_core::event::{Question, Reply};
-use sio_core::manager::{Ask, Effect, Manager, NamespaceId, ROOT_ID, Settings};
+use sio_core::manager::{Ask, Effect, Emit, Expiry, Manager, NamespaceId, ROOT_ID, Settings};
 use sio_core::session::{
     Input, Io, Method, Request, RequestId, Response, Session as _, SessionConfig,
 };
+use sio_core::{Bounds, Encoded, Reconnect};
 use sio_legacy::{Error, Limits, Options, Session, Status, Transport};
 use sio_peer::bytes::Dice;
 use sio_peer::scenario::config;
@@ -100,12 +100,16 @@ impl World {
         config.limits = Limits::default().message_bytes(1000);
         let mut manager = Manager::new(Settings {
             connect_timeout: Duration::from_secs(20),
-            queue_limit: 20,
+            queue: Bounds::default().count(20),
+            manual_flush: false,
+            reconnect: Reconnect::off(),
+            seed: 0,
             keep_open: dice.roll(2) == 0,
         });
         let a = manager.namespace("/a");
         let now = Instant::now();
-        manager.open(dice.roll(4) > 0, now);
+        let first = if dice.roll(4) > 0 { ROOT_ID } else { a };
+        manager.open(first, now).expect("a closed manager opens");
         let mut world = Self {
             manager,
             config,
@@ -150,12 +154,12 @@ impl World {
 
     fn effect(&mut self, effect: Effect<u32>) {
         match effect {
-            Effect::Prepare => self.manager.prepared(Ok(self.config.clone()), self.now),
+            Effect::Prepare { .. } => self.manager.prepared(Ok(self.config.clone()), self.now),
             Effect::Io(io) => self.io(io),
             Effect::Outcome(waiter, _) => {
                 assert!(self.waiting.remove(&waiter), "a second outcome");
             }
-            Effect::Status(id, Status::Connected) => {
+            Effect::Status(id, Status::Connected { .. }) => {
                 assert!(self.connected.insert(id), "connected twice");
             }
             Effect::Status(id, Status::Disconnected(_)) => {
@@ -317,11 +321,15 @@ impl World {
             let after = Duration::from_secs(2);
             Ask {
                 waiter: self.asked,
-                deadline: self.now + after,
-                after,
+                expiry: Expiry {
+                    at: self.now + after,
+                    after,
+                },
             }
         });
-        if let Err(not_taken) = self.manager.emit(namespace, payload, ask, self.now) {
+        let mut emit = Emit::new(payload);
+        emit.ask = ask;
+        if let Err(not_taken) = self.manager.emit(namespace, emit, self.now) {
             let waiter = not_taken.waiter;
             assert!(waiter.is_none_or(|waiter| self.waiting.remove(&waiter)));
         }

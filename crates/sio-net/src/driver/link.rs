@@ -2,21 +2,22 @@
 
 use std::collections::VecDeque;
 use std::mem;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytestring::ByteString;
 use mio::{Registry, Token};
-use sio_core::manager::{Effect, Manager, NamespaceId, NotTaken, ROOT, Settings};
+use sio_core::manager::{Effect, Emit, Manager, NamespaceId, ROOT, ROOT_ID, Settings};
 use sio_core::session::{AckId, Input, Io, Method, Request, RequestId, Session, SessionConfig};
-use sio_core::{Ack, Args, Error, Event, Result, Status, Transport};
+use sio_core::{Ack, Args, DisconnectReason, Error, Event, Overflow, Result, Status, Transport};
 use tungstenite::Message;
 
-use super::{Core, Emit, WAKER, Waiter};
+use super::{Core, WAKER, Waiter};
+use crate::builder::UpgradeMemory;
 use crate::dialler::Route;
-use crate::dispatch::Delivery;
+use crate::dispatch::{Delivery, Overflowed};
+use crate::endpoint::{Endpoint, Prepared};
 use crate::http::{HttpConfig, Lane};
 use crate::options::Options;
 use crate::space::Space;
@@ -33,6 +34,8 @@ pub(crate) struct Link<P: Session> {
     /// By [`NamespaceId`].
     spaces: Vec<(NamespaceId, Arc<Space>)>,
     tls: Option<tls::Connector>,
+    /// What this session's requests carry, as the hook left it.
+    endpoint: Endpoint,
     /// Where this session's connections go; looked up once for all of them.
     route: Option<Route>,
     registry: Registry,
@@ -49,26 +52,28 @@ pub(crate) struct Link<P: Session> {
     asleep_until: Option<Option<Instant>>,
     /// Whether a caller was given its outcome while somebody else slept in the poll.
     told_caller: bool,
+    /// Whether there is no connection, nor the wish for one.
     over: bool,
+    /// Whether the manager has just ended.
+    ends: bool,
 }
 
 impl<P: Session> Link<P> {
     pub(super) fn new(options: Arc<Options<P>>, registry: Registry) -> Result<Self> {
-        let tls = options
-            .target
-            .tls
-            .then(|| tls::Connector::new(options.roots))
-            .transpose()?;
         let settings = Settings {
             connect_timeout: options.connect_timeout,
-            queue_limit: options.queue_limit,
+            queue: options.queue.clone(),
+            manual_flush: options.manual_flush,
+            reconnect: options.reconnect.clone(),
+            seed: fastrand::u64(..),
             keep_open: options.keep_open,
         };
         let mut link = Self {
+            endpoint: options.endpoint.clone(),
             options,
             manager: Manager::new(settings),
             spaces: Vec::new(),
-            tls,
+            tls: None,
             route: None,
             registry,
             websocket: None,
@@ -80,8 +85,12 @@ impl<P: Session> Link<P> {
             deliveries: Vec::new(),
             asleep_until: None,
             told_caller: false,
-            over: false,
+            over: true,
+            ends: false,
         };
+        if link.endpoint.target.tls {
+            link.tls = Some(tls::Connector::new(link.options.roots)?);
+        }
         link.space(ROOT);
         Ok(link)
     }
@@ -97,36 +106,28 @@ impl<P: Session> Link<P> {
         space
     }
 
-    /// An emit that is not taken comes back whole: dropping its waiter runs code of the program, so not under the lock.
-    pub(super) fn emit(&mut self, emit: Emit, now: Instant) -> Result<(), NotTaken<Waiter>> {
-        let Emit {
-            namespace,
-            payload,
-            ask,
-        } = emit;
-        self.manager.emit(namespace, payload, ask, now)
+    pub(super) fn has_handlers(&self) -> bool {
+        self.spaces.iter().any(|(_, space)| space.has_handlers())
     }
 
     /// Emits that joined a burst. Their callers have gone on: if the namespace has gone meanwhile, an ack's waiter is
     /// told, and an emit without one is lost as it would have been on the wire.
-    pub(super) fn emit_all(&mut self, burst: Vec<Emit>, now: Instant) {
-        for emit in burst {
-            let taken = self
-                .manager
-                .emit(emit.namespace, emit.payload, emit.ask, now);
-            if let Err(not_taken) = taken {
-                tracing::debug!(error = %not_taken.error, "an emit came too late");
-                if let Some(waiter) = not_taken.waiter {
-                    self.outcome(waiter, Err(not_taken.error));
+    pub(super) fn emit_all(&mut self, burst: Vec<(NamespaceId, Emit<Waiter>)>, now: Instant) {
+        for (id, emit) in burst {
+            if let Err(refused) = self.manager.emit(id, emit, now) {
+                tracing::debug!(error = %refused.error, "an emit came too late");
+                if let Some(waiter) = refused.waiter {
+                    self.outcome(waiter, Err(refused.error));
                 }
             }
         }
     }
 
-    /// Asks to close. A connection that was never opened is over at once.
-    pub(super) fn close(&mut self, now: Instant) {
-        self.manager.close(now);
-        self.over |= self.manager.epoch() == 0;
+    /// Sends the emits of a namespace that waited for its hook, or for the program.
+    pub(super) fn flush(&mut self, space: &Space, now: Instant) -> usize {
+        let count = self.manager.flush(space.id, now);
+        space.set_open(self.manager.is_open(space.id));
+        count
     }
 
     /// The driver goes to sleep for this long; `None` is for ever.
@@ -209,20 +210,30 @@ impl<P: Session> Link<P> {
         }
     }
 
-    /// The lookup's answer.
-    pub(super) fn resolved(&mut self, attempt: u64, found: Result<Vec<SocketAddr>>, now: Instant) {
-        if attempt != self.manager.epoch() {
+    /// Hook and lookup are done.
+    pub(super) fn prepared(&mut self, connection: u64, prepared: Result<Prepared>, now: Instant) {
+        if connection != self.manager.epoch() {
             return; // of an attempt that was given up
         }
-        let config = found.map(|addresses| {
-            self.route = Some(Route {
-                addresses: addresses.into(),
-                host: self.options.target.host.clone(),
-                tls: self.tls.clone(),
-            });
-            self.session_config()
+        let config = prepared.and_then(|prepared| {
+            self.set_out(prepared)?;
+            Ok(self.session_config())
         });
         self.manager.prepared(config, now);
+    }
+
+    fn set_out(&mut self, prepared: Prepared) -> Result<()> {
+        let target = &prepared.endpoint.target;
+        if target.tls && self.tls.is_none() {
+            self.tls = Some(tls::Connector::new(self.options.roots)?);
+        }
+        self.route = Some(Route {
+            addresses: prepared.addresses.into(),
+            host: target.host.clone(),
+            tls: self.tls.clone().filter(|_| target.tls),
+        });
+        self.endpoint = prepared.endpoint;
+        Ok(())
     }
 
     /// Carries out everything the manager wants.
@@ -236,7 +247,7 @@ impl<P: Session> Link<P> {
                 self.write_failed(error, now);
             } else if let Some(input) = self.failures.pop_front() {
                 self.manager.handle_input(input, now);
-            } else {
+            } else if !self.hand_over(core, now) {
                 break;
             }
         }
@@ -244,9 +255,41 @@ impl<P: Session> Link<P> {
         if self.manager.transport() == Some(Transport::WebSocket) {
             self.end_lanes(core);
         }
-        core.dispatcher.push(&mut self.deliveries);
-        if self.over {
-            core.dispatcher.end();
+    }
+
+    /// Gives deliveries to the thread that runs them; returns whether the manager has to be looked at again.
+    fn hand_over(&mut self, core: &Core<P>, now: Instant) -> bool {
+        let overflowed = core.dispatcher.push(&mut self.deliveries);
+        let is_any = !overflowed.is_empty();
+        for (space, overflowed) in overflowed {
+            self.overflowed(&space, "the handlers", overflowed, now);
+        }
+        is_any
+    }
+
+    /// An event was given up, or the connection is, because the program is too slow.
+    fn overflowed(
+        &mut self,
+        space: &Arc<Space>,
+        taker: &'static str,
+        overflowed: Overflowed,
+        now: Instant,
+    ) {
+        self.manager.count_dropped_events(1);
+        if !overflowed.is_first {
+            return;
+        }
+        let error = Error::Overflow {
+            namespace: space.name.clone(),
+            taker,
+            events: overflowed.events,
+            bytes: overflowed.bytes,
+        };
+        tracing::warn!(namespace = %space.name, error = %error.chain());
+        if self.options.inbox.overflow == Overflow::Error {
+            self.manager.fail(error, now);
+        } else {
+            self.status(space.id, Status::Error(error));
         }
     }
 
@@ -280,6 +323,11 @@ impl<P: Session> Link<P> {
         self.over
     }
 
+    /// Whether the connection has just come to its end.
+    pub(super) fn takes_end(&mut self) -> bool {
+        mem::take(&mut self.ends)
+    }
+
     fn perform(&mut self, effect: Effect<Waiter>, core: &Core<P>, now: Instant) {
         match effect {
             Effect::Event {
@@ -287,11 +335,14 @@ impl<P: Session> Link<P> {
                 name,
                 args,
                 id,
-            } => self.deliver(namespace, name, args, id, core),
+            } => self.deliver((namespace, name, args, id), core, now),
             Effect::Outcome(waiter, outcome) => self.outcome(waiter, outcome),
             Effect::Io(io) => self.io(io, core, now),
             Effect::Status(id, status) => self.status(id, status),
             Effect::Joined(id, outcome) => {
+                if id == ROOT_ID && outcome.is_err() {
+                    self.remember_upgrade(false);
+                }
                 if let Some(space) = self.find(id) {
                     space.tell_joiners(&outcome);
                 }
@@ -299,8 +350,18 @@ impl<P: Session> Link<P> {
             Effect::Tolerated(name, detail) => {
                 tracing::debug!(tolerance = name, %detail, "something odd was let pass");
             }
-            Effect::Prepare => self.prepare(core, now),
-            Effect::Ended => self.end(core),
+            Effect::Hook(id) => self.run_hook(id, core, now),
+            Effect::Out(id) => {
+                if let Some(space) = self.find(id) {
+                    space.close_receivers();
+                }
+            }
+            Effect::Prepare { attempt, after } => self.prepare(attempt, after, core, now),
+            Effect::HangUp => self.hang_up(core),
+            Effect::Ended => {
+                self.hang_up(core);
+                self.ends = true;
+            }
         }
     }
 
@@ -339,10 +400,10 @@ impl<P: Session> Link<P> {
         };
         let request = WebSocketRequest {
             route,
-            shown: self.options.target.shown(),
-            authority: self.options.target.authority.clone(),
+            shown: self.endpoint.target.shown(),
+            authority: self.endpoint.target.authority.clone(),
             target,
-            headers: self.options.headers.clone(),
+            headers: self.endpoint.headers.clone(),
             max_message: self.options.limits.message_bytes,
             rules: P::WEBSOCKET,
         };
@@ -399,8 +460,8 @@ impl<P: Session> Link<P> {
         };
         let config = HttpConfig {
             route,
-            origin: self.options.target.shown(),
-            headers: self.options.headers.clone(),
+            origin: self.endpoint.target.shown(),
+            headers: self.endpoint.headers.clone(),
             max_body: self.options.limits.message_bytes,
         };
         Lane::start(name, config, core.answerer(self.manager.epoch()))
@@ -429,11 +490,9 @@ impl<P: Session> Link<P> {
 
     fn deliver(
         &mut self,
-        id: NamespaceId,
-        name: ByteString,
-        args: Args,
-        ack: Option<AckId>,
+        (id, name, args, ack): (NamespaceId, ByteString, Args, Option<AckId>),
         core: &Core<P>,
+        now: Instant,
     ) {
         let Some(space) = self.find(id).map(Arc::clone) else {
             return;
@@ -447,10 +506,13 @@ impl<P: Session> Link<P> {
             )
         });
         let event = Event::new(space.name.clone(), name, args, ack);
-        let received = space.receive(&event);
+        let received = space.receive(&event, &self.options.inbox);
+        if let Err(overflowed) = received {
+            self.overflowed(&space, "a receiver", overflowed, now);
+        }
         if space.has_handlers() {
             self.deliveries.push(Delivery::Event(space, event));
-        } else if !received {
+        } else if let Ok(false) = received {
             tracing::debug!(namespace = %space.name, event = event.name(), "nobody listens");
         }
     }
@@ -470,19 +532,32 @@ impl<P: Session> Link<P> {
             return;
         };
         match &status {
-            Status::Connected => {
-                tracing::debug!(namespace = %space.name, "connected");
+            Status::Connected { again } => {
+                tracing::debug!(namespace = %space.name, again, "connected");
+                space.set_open(self.manager.is_open(id));
                 space.set_connected(true);
             }
             Status::Disconnected(reason) => {
                 tracing::debug!(namespace = %space.name, %reason, "disconnected");
+                space.set_open(false);
                 space.set_connected(false);
-                space.close_receivers();
+            }
+            Status::ReconnectScheduled { attempt, delay } => {
+                tracing::debug!(namespace = %space.name, attempt, ?delay, "will connect again");
+            }
+            Status::ReconnectError { attempt, error } => {
+                tracing::debug!(namespace = %space.name, attempt, error = %error.chain(), "an attempt failed");
+            }
+            Status::ReconnectFailed { attempts, error } => {
+                tracing::warn!(namespace = %space.name, attempts, error = %error.chain(), "given up");
             }
             Status::UpgradeFailed(error) => {
                 tracing::info!(error = %error.chain(), "the upgrade failed; staying on polling");
             }
-            Status::Upgraded => tracing::debug!("upgraded to WebSocket"),
+            Status::Upgraded => {
+                tracing::debug!("upgraded to WebSocket");
+                self.remember_upgrade(true);
+            }
             _ => {}
         }
         if space.has_handlers() {
@@ -492,14 +567,61 @@ impl<P: Session> Link<P> {
 
     // --- beginning and end --------------------------------------------------------------------------------------
 
-    fn prepare(&mut self, core: &Core<P>, now: Instant) {
-        let attempt = self.manager.epoch();
-        let target = &self.options.target;
-        if let Ok(address) = target.host.parse::<IpAddr>() {
-            let found = vec![SocketAddr::new(address, target.port)];
-            self.resolved(attempt, Ok(found), now);
-        } else if let Err(error) = core.resolve(attempt) {
-            self.resolved(attempt, Err(error), now);
+    /// A connection is opened.
+    pub(super) fn begin(&mut self) {
+        self.over = false;
+        for (_, space) in &self.spaces {
+            space.begin();
+        }
+    }
+
+    fn prepare(
+        &mut self,
+        attempt: u32,
+        after: Option<DisconnectReason>,
+        core: &Core<P>,
+        now: Instant,
+    ) {
+        if attempt > 1 {
+            // The one before failed.
+            self.remember_upgrade(false);
+        }
+        let connection = self.manager.epoch();
+        let endpoint = self.options.endpoint.clone();
+        match endpoint.address() {
+            // Nothing blocks.
+            Some(address) if !self.options.before_attempt.is_set() => {
+                let addresses = vec![address];
+                let prepared = Prepared {
+                    endpoint,
+                    addresses,
+                };
+                self.prepared(connection, Ok(prepared), now);
+            }
+            _ => {
+                if let Err(error) = core.prepare(endpoint, connection, attempt, after) {
+                    self.prepared(connection, Err(error), now);
+                }
+            }
+        }
+    }
+
+    /// The handlers that a namespace is connected run; then what waits for them leaves.
+    fn run_hook(&mut self, id: NamespaceId, core: &Core<P>, now: Instant) {
+        let Some(space) = self.find(id).map(Arc::clone) else {
+            return;
+        };
+        if space.with_registry(|registry| registry.has_status()) {
+            let then = core.flusher(&space, self.manager.epoch());
+            self.deliveries.push(Delivery::Then(then));
+        } else {
+            self.flush(&space, now);
+        }
+    }
+
+    fn remember_upgrade(&self, worked: bool) {
+        if let Some(memory) = &self.options.memory {
+            memory.remember(worked);
         }
     }
 
@@ -507,8 +629,8 @@ impl<P: Session> Link<P> {
         let options = &*self.options;
         SessionConfig {
             path: options.path.clone(),
-            query: options.query.clone(),
-            transports: options.transports.clone(),
+            query: self.endpoint.full_query(),
+            transports: self.transports(),
             upgrade: options.upgrade,
             timestamps: options.timestamps,
             nonce: nonce(),
@@ -519,13 +641,32 @@ impl<P: Session> Link<P> {
         }
     }
 
-    fn end(&mut self, core: &Core<P>) {
-        self.over = true;
+    /// With the WebSocket first if an upgrade worked before.
+    fn transports(&self) -> Vec<Transport> {
+        let transports = &self.options.transports;
+        let worked = self
+            .options
+            .memory
+            .as_ref()
+            .is_some_and(UpgradeMemory::worked);
+        if worked && self.options.upgrade && transports.contains(&Transport::WebSocket) {
+            return vec![Transport::WebSocket, Transport::Polling];
+        }
+        transports.clone()
+    }
+
+    /// No session is left: nor is what carried it.
+    fn hang_up(&mut self, core: &Core<P>) {
         self.drop_websocket();
         self.end_lanes(core);
-        for (_, space) in mem::take(&mut self.spaces) {
+        self.failures.clear();
+    }
+
+    /// The connection is over.
+    pub(super) fn end(&mut self) {
+        self.over = true;
+        for (_, space) in &self.spaces {
             space.end();
-            self.spaces.push((space.id, space));
         }
     }
 
