@@ -3,14 +3,13 @@
 use std::env;
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Read;
 use std::panic;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::wait::{Background, PATIENCE, background, eventually};
+use crate::child::Child;
+use crate::wait::{PATIENCE, eventually};
 
 const MARK: &str = "SIO_IT_ALONE";
 
@@ -32,27 +31,9 @@ pub fn alone_with(name: &str, variables: &[(&str, &OsStr)], body: impl FnOnce())
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["--exact", name, "--nocapture", "--test-threads=1"]);
     command.env(MARK, "1").envs(variables.iter().copied());
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let out = read_all(child.stdout.take().unwrap());
-    let err = read_all(child.stderr.take().unwrap());
-    let deadline = Instant::now() + LIMIT;
-    let status = loop {
-        match child.try_wait().unwrap() {
-            Some(status) => break Some(status),
-            None if Instant::now() >= deadline => break None,
-            None => thread::sleep(Duration::from_millis(5)),
-        }
-    };
-    // Fails only if it has ended.
-    let _ = child.kill();
-    let _ = child.wait();
-    let (out, err) = (out.join(), err.join());
-    match status {
+    let ended = Child::start(&mut command).end(LIMIT);
+    let (out, err) = (ended.out, ended.err);
+    match ended.status {
         Some(status) => assert!(
             status.success(),
             "{name} failed in its own process:\n{out}\n{err}"
@@ -60,14 +41,6 @@ pub fn alone_with(name: &str, variables: &[(&str, &OsStr)], body: impl FnOnce())
         None => panic!("waited {LIMIT:?} for {name} in its own process:\n{out}\n{err}"),
     }
     assert!(out.contains("1 passed"), "{name} is no test's name:\n{out}");
-}
-
-fn read_all(mut from: impl Read + Send + 'static) -> Background<String> {
-    background("the output of the test's own process", move || {
-        let mut bytes = Vec::new();
-        from.read_to_end(&mut bytes).unwrap();
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
 }
 
 /// The names of the client's threads in this process; Linux only, elsewhere none.

@@ -10,9 +10,11 @@
 
 pub mod alone;
 pub mod bytes;
+pub mod child;
 pub mod client;
 pub mod flood;
 pub mod peer;
+pub mod programs;
 pub mod scenario;
 pub mod tls;
 pub mod wait;

@@ -1,0 +1,65 @@
+//! Whole programs that use the client: how they end. The programs are in `sio-peer`, the same for both protocols.
+
+#[expect(dead_code, reason = "the other tests use the rest")]
+#[path = "../it/wire.rs"]
+mod wire;
+
+use std::process::ExitCode;
+
+use sio_legacy::Session;
+use sio_peer::peer::{Answer, Peer};
+use sio_peer::programs::{self, Line, Way, Words};
+use sio_peer::websocket::WebSocketPeer;
+
+use crate::wire::{ALL, Answers as _, Posts as _};
+
+fn main() -> ExitCode {
+    programs::main::<Legacy>()
+}
+
+struct Legacy;
+
+impl Words for Legacy {
+    type Protocol = Session;
+
+    const WAYS: &'static [Way] = &[Way::WebSocket, Way::Polling];
+    const FIRST_ANSWER: &'static str = "6:::1+[]";
+
+    fn welcome(peer: &mut Peer, way: Way) -> Line {
+        peer.get().answer(&Answer::handshake("S", ALL));
+        if way == Way::WebSocket {
+            let mut socket = WebSocketPeer::accept(peer.upgrade());
+            socket.text("1::");
+            return Line::Socket(socket);
+        }
+        peer.get().answer(&Answer::packets(&["1::"]));
+        Line::Polling(peer.get(), None)
+    }
+
+    fn event(name: &str) -> String {
+        format!("5:::{{\"name\":{name:?}}}")
+    }
+
+    fn polled(packet: &str) -> Answer {
+        Answer::packets(&[packet])
+    }
+
+    fn posted() -> Answer {
+        Answer::plain("1")
+    }
+
+    fn see_off(peer: &mut Peer, line: Line) {
+        match line {
+            Line::Socket(mut socket) => {
+                socket.expect("0::");
+                socket.cut();
+            }
+            Line::Polling(poll, _) => {
+                let goodbye = peer.post();
+                assert_eq!(goodbye.packets(), ["0::"]);
+                goodbye.ok();
+                poll.answer(&Answer::packets(&["0::"]));
+            }
+        }
+    }
+}
