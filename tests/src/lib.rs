@@ -16,6 +16,7 @@
 //! | [`protocol`] | what the suites have to know of a protocol, and which server speaks which |
 //! | [`demo`] | what a client can do, in a few lines of output |
 //! | [`soak`] | one connection under load for an hour |
+//! | [`fuzz`] | what holds for any input: the checks of the fuzzer, and its seeds |
 //! | [`runner`], [`expected`], [`report`] | running them, judging, showing |
 
 pub mod case;
@@ -24,6 +25,7 @@ pub mod control;
 pub mod demo;
 pub mod expected;
 pub mod front;
+pub mod fuzz;
 pub mod http;
 pub mod protocol;
 pub mod report;

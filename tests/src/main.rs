@@ -1,4 +1,4 @@
-//! `conformance`: runs the suites, serves a server, shows the demo.
+//! `conformance`: runs the suites, serves a server, shows the demo, soaks, writes the seeds of the fuzzer.
 
 use std::collections::HashSet;
 use std::io::{Read, Write};
@@ -10,6 +10,7 @@ use lexopt::prelude::{Long, Short, Value, ValueExt};
 use sio_conformance::case::{Mode, is_meant};
 use sio_conformance::demo;
 use sio_conformance::expected::Expected;
+use sio_conformance::fuzz::seeds;
 use sio_conformance::report::{self, Totals};
 use sio_conformance::runner::{self, Plan};
 use sio_conformance::server::{SERVERS, Server};
@@ -21,7 +22,8 @@ conformance run [--server S]… [--transport polling|websocket|upgrade|htmlfile|
                 [--out DIR] [--list]
 conformance serve S          start a server, show its ports, end with Ctrl-D or Ctrl-C
 conformance demo [--server S]
-conformance soak --server S --transport T [--minutes N] [--rate exchanges-a-second]";
+conformance soak --server S --transport T [--minutes N] [--rate exchanges-a-second]
+conformance fuzz-seeds DIR   write what the fuzzer begins with, a folder for each of its targets";
 
 /// What went wrong: the command line, or the run.
 enum Problem {
@@ -63,6 +65,7 @@ fn command() -> Result<ExitCode, Problem> {
             "serve" => serve(arguments),
             "demo" => show_demo(arguments),
             "soak" => soak_server(arguments),
+            "fuzz-seeds" => write_seeds(arguments),
             name => Err(Problem::Usage(format!("there is no command {name:?}"))),
         },
         Some(Long("help") | Short('h')) | None => {
@@ -220,6 +223,17 @@ fn soak_server(mut arguments: lexopt::Parser) -> Result<ExitCode, Problem> {
         length: Duration::from_secs_f64(60.0 * minutes),
         rate,
     })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+// --- fuzz-seeds ---------------------------------------------------------------------------------------------------
+
+fn write_seeds(mut arguments: lexopt::Parser) -> Result<ExitCode, Problem> {
+    let Some(Value(folder)) = arguments.next()? else {
+        return Err(Problem::Usage("into which folder?".into()));
+    };
+    let folder = PathBuf::from(folder);
+    seeds::write(&folder).map_err(|error| format!("writing into {}: {error}", folder.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 
