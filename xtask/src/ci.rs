@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::{process, tidy};
+use crate::{process, tidy, toolchain};
 
 struct Gate {
     name: &'static str,
@@ -141,13 +141,10 @@ fn docs() -> Result<Outcome, String> {
     )
 }
 
-/// The version stands once, in the workspace's `Cargo.toml`. Only rustup can run another toolchain, and only one that is
-/// there: a gate installs nothing.
+/// The version stands once, in the workspace's `Cargo.toml`.
 fn oldest_rust() -> Result<Outcome, String> {
     let version = env!("CARGO_PKG_RUST_VERSION");
-    let listed = Command::new("rustup").args(["toolchain", "list"]).output();
-    let list = listed.map(|output| output.stdout).unwrap_or_default();
-    let Some(toolchain) = find_toolchain(&String::from_utf8_lossy(&list), version) else {
+    let Some(toolchain) = toolchain::find(version) else {
         return Ok(Outcome::NotChecked(format!(
             "toolchain {version} is absent"
         )));
@@ -157,16 +154,6 @@ fn oldest_rust() -> Result<Outcome, String> {
     );
     announce(&format!("rustup {line}"));
     run_quietly(Command::new("rustup").args(line.split(' ')))
-}
-
-/// For 1.88, the name of `1.88-x86_64-unknown-linux-gnu (default)` or `1.88.1-…`, but not of `1.8-…` or `1.880-…`.
-fn find_toolchain(list: &str, version: &str) -> Option<String> {
-    let mut names = list.lines().filter_map(|line| line.split(' ').next());
-    let found = names.find(|name| {
-        name.strip_prefix(version)
-            .is_some_and(|rest| rest.starts_with(['-', '.']))
-    })?;
-    Some(found.to_owned())
 }
 
 fn javascript() -> Result<Outcome, String> {
@@ -218,16 +205,6 @@ fn announce(line: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_toolchain_is_found_by_its_version() {
-        let list = "stable-x86_64-unknown-linux-gnu (active, default)\n1.88-x86_64-apple-darwin\n1.95.0-linux (x)\n";
-        let find = |version| find_toolchain(list, version);
-        assert_eq!(find("1.88").as_deref(), Some("1.88-x86_64-apple-darwin"));
-        assert_eq!(find("1.95").as_deref(), Some("1.95.0-linux"));
-        assert_eq!(find("1.8"), None);
-        assert_eq!(find_toolchain("", "1.88"), None);
-    }
 
     #[test]
     fn what_was_not_checked_does_not_look_passed() {

@@ -16,22 +16,23 @@ cargo xtask <task>
   serve <server>     a server for a client of your own, until Ctrl-C
   test-servers       all tests: unit tests, then the suites on every server
       --server S     … only this server
-      --transport T  … only this transport: polling, websocket, upgrade; or,
-                     which only 0.9 has, htmlfile, jsonp-polling
+      --transport T  … only polling, websocket, upgrade, htmlfile, jsonp-polling
       --case C       … only this case or group, such as V6 or V6.3
       --no-unit      … no unit tests (a filter leaves them out too)
+  fuzz               feed every decoder and session with anything (cargo-fuzz)
+      --seconds N    … for so long altogether (default: 300)
+      --target T     … only this target, a file in tests/fuzz/fuzz_targets
   ci                 lint gates: format, tidy, JavaScript, clippy, docs, MSRV
   help               this list
 
---server, --transport and --case may be given several times. The suites leave
-their report, and what a failing server said, in target/conformance.
-
+Choices may be given several times. The suites report in target/conformance.
 The servers need Node 18.3 with npm. A task installs the ones it uses, where
 they are missing. 4.8.4-no-eio3 is 4.8.4 without allowEIO3. 0.9.0 to 0.9.17 run
 on a Node of their own, on Linux on x86-64 only; elsewhere they are skipped.
 ";
 
 const DEMO_SERVER: &str = "2.5.1";
+const FUZZING_SECONDS: u64 = 300;
 
 /// A task, as asked for.
 #[derive(Debug, PartialEq)]
@@ -40,6 +41,7 @@ pub(crate) enum Task {
     Demo { server: String },
     Serve { server: String },
     TestServers(Wanted),
+    Fuzz(Fuzzing),
     Ci,
 }
 
@@ -58,8 +60,15 @@ impl Wanted {
     }
 }
 
+/// What to fuzz, and for how long altogether; an empty list is everything.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Fuzzing {
+    pub(crate) seconds: u64,
+    pub(crate) targets: Vec<String>,
+}
+
 /// The names of all tasks, for the check that the documents name no other.
-pub(crate) const TASKS: [&str; 5] = ["demo", "serve", "test-servers", "ci", "help"];
+pub(crate) const TASKS: [&str; 6] = ["demo", "serve", "test-servers", "fuzz", "ci", "help"];
 
 /// Reads the arguments behind `cargo xtask`.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Task, String> {
@@ -77,6 +86,7 @@ fn parse_task(mut rest: lexopt::Parser) -> Result<Task, lexopt::Error> {
         "demo" => parse_demo(rest),
         "serve" => parse_serve(rest),
         "test-servers" => parse_test_servers(rest),
+        "fuzz" => parse_fuzz(rest),
         "ci" => parse_bare(rest, Task::Ci),
         "help" => parse_bare(rest, Task::Help),
         _ => Err(format!("there is no task {name:?}").into()),
@@ -123,6 +133,22 @@ fn parse_test_servers(mut rest: lexopt::Parser) -> Result<Task, lexopt::Error> {
     Ok(Task::TestServers(wanted))
 }
 
+fn parse_fuzz(mut rest: lexopt::Parser) -> Result<Task, lexopt::Error> {
+    let mut wanted = Fuzzing {
+        seconds: FUZZING_SECONDS,
+        targets: Vec::new(),
+    };
+    while let Some(argument) = rest.next()? {
+        match argument {
+            Long("seconds") => wanted.seconds = rest.value()?.parse()?,
+            Long("target") => wanted.targets.push(rest.value()?.string()?),
+            Long("help") | Short('h') => return Ok(Task::Help),
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Task::Fuzz(wanted))
+}
+
 fn parse_bare(mut rest: lexopt::Parser, task: Task) -> Result<Task, lexopt::Error> {
     match rest.next()? {
         None => Ok(task),
@@ -160,6 +186,7 @@ mod tests {
             "demo --help",
             "serve -h",
             "ci --help",
+            "fuzz -h",
             "test-servers --help",
         ] {
             assert_eq!(read(line), Ok(Task::Help), "{line:?}");
@@ -239,6 +266,19 @@ mod tests {
     }
 
     #[test]
+    fn fuzzing_has_a_default_time() {
+        let read_fuzz = |line| match read(line) {
+            Ok(Task::Fuzz(wanted)) => (wanted.seconds, wanted.targets),
+            other => panic!("{line:?}: {other:?}"),
+        };
+        assert_eq!(read_fuzz("fuzz"), (FUZZING_SECONDS, Vec::new()));
+        assert_eq!(
+            read_fuzz("fuzz --seconds 20 --target a --target=b"),
+            (20, texts(&["a", "b"]))
+        );
+    }
+
+    #[test]
     fn what_is_wrong_is_named_in_one_line() {
         let wrong = [
             ("tset", "tset"),
@@ -247,6 +287,8 @@ mod tests {
             ("demo --server", "--server"),
             ("test-servers --serve 1.4.5", "--serve"),
             ("ci now", "now"),
+            ("fuzz --seconds soon", "soon"),
+            ("fuzz v1_packet", "v1_packet"),
             ("help demo", "demo"),
         ];
         for (line, culprit) in wrong {

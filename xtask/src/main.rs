@@ -1,7 +1,8 @@
 //! The tasks of the workspace; `cargo xtask` alone lists them.
 //!
-//! One file per task: [`demo`], [`serve`], [`test_servers`], [`ci`]. Beside them [`command_line`] (what may be asked for),
-//! [`node`] (Node.js and the pinned servers), [`tidy`] (rules no linter knows), [`process`] and [`counts`].
+//! One file per task: [`demo`], [`serve`], [`test_servers`], [`fuzz`], [`ci`]. Beside them [`command_line`] (what may be asked for),
+//! [`node`] (Node.js and the pinned servers), [`tidy`] (rules no linter knows), [`process`],
+//! [`toolchain`] and [`counts`].
 //!
 //! Nothing here depends on a crate of the workspace: the tasks must run while a crate does not compile. What talks to
 //! servers is the program `conformance` of `tests/`, which the tasks build and start.
@@ -10,11 +11,13 @@ mod ci;
 mod command_line;
 mod counts;
 mod demo;
+mod fuzz;
 mod node;
 mod process;
 mod serve;
 mod test_servers;
 mod tidy;
+mod toolchain;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
             Task::Demo { server } => demo::run(&server),
             Task::Serve { server } => serve::run(&server),
             Task::TestServers(wanted) => test_servers::run(&wanted),
+            Task::Fuzz(wanted) => fuzz::run(&wanted),
             Task::Ci => ci::run(),
         }
     });

@@ -55,6 +55,25 @@ pub(crate) fn read_lines(
         .map_err(|error| format!("lost {}: {error}", name(command)))
 }
 
+/// The same for standard error; standard output is not wanted.
+pub(crate) fn read_error_lines(
+    command: &mut Command,
+    mut on_line: impl FnMut(&str),
+) -> Result<ExitStatus, String> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| cannot_start(command, &error))?;
+    let read = child.stderr.take().map_or(Ok(()), |output| {
+        for_each_line(BufReader::new(output), &mut on_line)
+    });
+    let ended = child.wait();
+    read.and(ended)
+        .map_err(|error| format!("lost {}: {error}", name(command)))
+}
+
 /// Not `BufRead::lines`, which would end at the first byte that is not UTF-8.
 fn for_each_line(mut from: impl BufRead, on_line: &mut impl FnMut(&str)) -> io::Result<()> {
     let mut line = Vec::new();

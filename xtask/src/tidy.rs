@@ -273,9 +273,14 @@ fn no_endless_file(file: &File) -> Vec<Fault> {
 fn said_once_in_the_workspace(file: &File) -> Vec<Fault> {
     match file.path.as_str() {
         "Cargo.toml" => own_versions_agree(file),
-        path if path.ends_with("/Cargo.toml") => member_inherits(file),
+        path if path.ends_with("/Cargo.toml") && !is_outside(file) => member_inherits(file),
         _ => Vec::new(),
     }
+}
+
+/// A package that is a workspace of its own, such as the fuzzer's, has nobody to inherit from.
+fn is_outside(file: &File) -> bool {
+    file.text.lines().any(|line| line == "[workspace]")
 }
 
 fn member_inherits(file: &File) -> Vec<Fault> {
@@ -527,6 +532,8 @@ mod tests {
     #[test]
     fn members_that_say_for_themselves_what_the_workspace_says() {
         assert_clean(said_once_in_the_workspace, "xtask/Cargo.toml", MEMBER);
+        let outside = "[package]\nversion = \"0.0.0\"\n\n[workspace]\n";
+        assert_clean(said_once_in_the_workspace, "tests/fuzz/Cargo.toml", outside);
         for key in INHERITED {
             let text = MEMBER.replace(
                 &format!("\n{key}.workspace = true"),
