@@ -102,6 +102,9 @@ impl Session {
                 }
             }
         }
+        if matches!(self.state, State::Closed) {
+            return; // nothing follows the end
+        }
         self.inbound.detach();
         for name in tolerance::of_payload(payload.tolerated()) {
             self.out.tolerate(name, "in the body of a poll");

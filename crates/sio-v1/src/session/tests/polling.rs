@@ -65,6 +65,13 @@ fn the_server_s_close_packet_stops_polling_at_once() {
 }
 
 #[test]
+fn what_was_tolerated_in_a_body_is_not_told_behind_the_end_it_brings() {
+    let mut scenario = Scenario::to_polling();
+    scenario.answer_poll(&["", "1"]);
+    assert_eq!(scenario.outputs(), ["closed: the transport was closed"]);
+}
+
+#[test]
 fn a_binary_event_may_be_spread_over_polls_with_engine_packets_between() {
     let mut scenario = Scenario::to_polling();
     scenario
