@@ -6,10 +6,13 @@
 //! that once made one panic.
 
 mod legacy;
+mod legacy_server;
 mod payload;
 pub mod seeds;
 mod tape;
 mod v1;
+mod v1_server;
+mod world;
 
 /// One thing to be fuzzed.
 #[derive(Debug, Clone, Copy)]
@@ -21,7 +24,7 @@ pub struct Target {
 }
 
 /// Everything there is.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 16] = [
     Target {
         name: "v1_engine_packet",
         check: v1::engine_packet,
@@ -77,6 +80,14 @@ pub const TARGETS: [Target; 14] = [
     Target {
         name: "values",
         check: payload::values,
+    },
+    Target {
+        name: "v1_session",
+        check: world::play::<v1_server::V1>,
+    },
+    Target {
+        name: "legacy_session",
+        check: world::play::<legacy_server::Legacy>,
     },
 ];
 

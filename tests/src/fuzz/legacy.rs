@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use bytestring::ByteString;
 use percent_encoding::percent_decode_str;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 use sio_legacy::error::{HtmlfileError, PayloadError};
 use sio_legacy::handshake::Handshake;
@@ -81,13 +82,19 @@ pub(super) fn event(input: &[u8]) {
             };
             Some((name, args))
         });
-    let (Some((name, args)), Some((expected_name, expected_args))) = (&read, &expected) else {
-        assert_eq!(
-            read.is_some(),
-            expected.is_some(),
-            "{read:?}, not {expected:?}"
-        );
-        return;
+    let (name, args, expected_name, expected_args) = match (&read, &expected) {
+        (Some((name, args)), Some((expected_name, expected_args))) => {
+            (name, args, expected_name, expected_args)
+        }
+        // What is not wanted is not read, so a number in it may be too great for a double.
+        (Some(_), None) => {
+            assert!(serde_json::from_str::<IgnoredAny>(&repaired).is_ok());
+            return;
+        }
+        _ => {
+            assert_eq!(read.is_some(), expected.is_some(), "not {expected:?}");
+            return;
+        }
     };
     assert_eq!(args, expected_args);
     match expected_name {

@@ -87,7 +87,11 @@ fn read(args: &Args) {
 /// All values. Whatever can be validated can be looked at, and the other way round.
 pub(super) fn checked(args: &Args) -> Result<Vec<Value>, DecodeError> {
     let values = args.to_values();
-    assert_eq!(args.validate().err(), values.as_ref().err().cloned());
+    match (args.validate().err(), values.as_ref().err()) {
+        // They may find the same fault a byte apart.
+        (Some(DecodeError::Json { .. }), Some(DecodeError::Json { .. })) => {}
+        (one, other) => assert_eq!(one.as_ref(), other),
+    }
     values
 }
 

@@ -83,8 +83,9 @@ fn from_vectors(target: &str) -> Vec<Vec<u8>> {
                 .map(|stream| [&[255, 7], &stream[..]].concat())
                 .collect()
         }
-        // To the second any bytes are a value; these are of many kinds.
-        "arguments" | "values" => arguments(),
+        "arguments" => arguments(),
+        // Decisions, for which no vector stands.
+        "values" | "v1_session" | "legacy_session" => tapes(),
         _ => Vec::new(),
     };
     seeds.sort_unstable();
@@ -206,4 +207,24 @@ fn arguments() -> Vec<Vec<u8>> {
             [&[count][..], packet.data.as_bytes()].concat()
         })
         .collect()
+}
+
+// --- tapes --------------------------------------------------------------------------------------------------------
+
+/// Decisions of all kinds, the same each time.
+fn tapes() -> Vec<Vec<u8>> {
+    const COUNT: u64 = 200;
+    const LENGTH: usize = 300;
+    let tape = |seed: u64| {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let next = || {
+            // xorshift64
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 32) as u8
+        };
+        std::iter::repeat_with(next).take(LENGTH).collect()
+    };
+    (1..=COUNT).map(tape).collect()
 }
