@@ -1,47 +1,133 @@
-//! A TCP port in front of a server: for addresses and first bytes that the server itself does not show, and for
-//! links that die.
+//! A TCP proxy in front of a server that does harm on request: for links that are slow, dead or cut, for connections that
+//! are refused or doubled, and for addresses and bytes that the server itself does not show.
+//!
+//! What harm is done may change at any time, by connection and by direction; everything passes until something is set.
 
-use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+mod pipe;
+mod wire;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
-/// How many bytes of each connection are kept, per direction.
-const KEPT: usize = 256 << 10;
+use mio::{Poll, Waker};
+
+use self::wire::Wire;
+
+/// The way of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From the client to the server.
+    Up,
+    /// From the server to the client.
+    Down,
+}
+
+impl Direction {
+    /// Both.
+    pub const BOTH: [Self; 2] = [Self::Up, Self::Down];
+}
+
+/// How bytes travel in a direction.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Flow {
+    /// Everything passes at once.
+    #[default]
+    Free,
+    /// Everything passes so much later.
+    Late(Duration),
+    /// So many bytes pass in a second.
+    Slow(u32),
+    /// Nothing passes and nothing is read, so that the sender can write no more in the end. What it wrote is kept: when
+    /// the flow is another one, everything goes on, as after an outage of the network.
+    Frozen,
+    /// Everything is read, and nothing passes, the end of the connection included. When the flow is another one, the
+    /// connection is reset if something was lost.
+    Swallowed,
+    /// Everything passes up to a place.
+    Until(Place, Then),
+    /// Each occurrence of one text becomes another of the same length.
+    Replace(&'static [u8], &'static [u8]),
+}
+
+/// A place in the bytes of a direction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// Behind so many bytes from the beginning of the connection on.
+    Byte(u64),
+    /// Right before the next occurrence of these bytes.
+    Before(Vec<u8>),
+    /// Right behind the next occurrence of these bytes.
+    Behind(Vec<u8>),
+}
+
+/// What happens when everything before a place has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// The connection ends, on both sides.
+    Cut(Cut),
+    /// Nothing more passes in this direction.
+    Swallow,
+}
+
+/// How a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// In order: each side reads the end (FIN).
+    Fin,
+    /// By force: each side gets an error (RST).
+    Reset,
+}
+
+/// Which connections are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// All, those to come too.
+    All,
+    /// The one of this number, counted from 0 in the order in which they came.
+    Number(usize),
+    /// Those that open a WebSocket.
+    WebSockets,
+}
+
+/// What happens to a connection that comes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Door {
+    /// It is forwarded.
+    #[default]
+    Open,
+    /// It is refused: nobody listens.
+    Closed,
+    /// It is accepted, and everything the client says is swallowed; nobody answers.
+    BlackHole,
+    /// It is accepted and ends at once.
+    Slammed(Cut),
+    /// It is forwarded twice: the server gets everything the client says on two connections; the client gets what comes
+    /// on the first. So does a middlebox that tries again too soon.
+    Doubled,
+}
+
+/// What was done so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Done {
+    /// Connections that came.
+    pub connections: usize,
+    /// Connections that were cut.
+    pub cuts: usize,
+    /// Connections that were forwarded twice.
+    pub doubled: usize,
+}
 
 /// Forwards each connection to a port of this machine, and keeps the bytes that went over it. Ends when dropped, with
 /// all connections.
 #[derive(Debug)]
 pub struct Front {
     address: SocketAddr,
-    shared: Arc<Shared>,
-    accepting: Option<JoinHandle<()>>,
-}
-
-#[derive(Debug, Default)]
-struct Shared {
-    stopping: AtomicBool,
-    connections: Mutex<Vec<TcpStream>>,
-    /// What clients sent, and what servers sent, by connection.
-    from_clients: Mutex<Vec<Vec<u8>>>,
-    from_servers: Mutex<Vec<Vec<u8>>>,
-    link: Mutex<Link>,
-    link_changed: Condvar,
-}
-
-/// How the link behaves.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-enum Link {
-    /// Everything passes.
-    #[default]
-    Alive,
-    /// Everything passes until the server sends these bytes.
-    CutBefore(Vec<u8>),
-    /// Nothing passes, nobody reads, nobody says so.
-    Frozen,
-    /// All connections are ended, new ones too.
-    Cut,
+    wire: Arc<Mutex<Wire>>,
+    waker: Arc<Waker>,
+    carrying: Option<JoinHandle<()>>,
 }
 
 impl Front {
@@ -50,17 +136,22 @@ impl Front {
     /// # Errors
     /// If the address cannot be listened on.
     pub fn open(address: IpAddr, port: u16) -> io::Result<Self> {
-        let listener = TcpListener::bind((address, 0))?;
-        let address = listener.local_addr()?;
-        let shared = Arc::new(Shared::default());
-        let accepting = {
-            let shared = Arc::clone(&shared);
-            thread::spawn(move || accept(&listener, port, &shared))
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), wire::WAKER)?);
+        let wire = Wire::open(address, port, poll.registry().try_clone()?)?;
+        let address = wire.address();
+        let wire = Arc::new(Mutex::new(wire));
+        let carrying = {
+            let wire = Arc::clone(&wire);
+            thread::Builder::new()
+                .name("front".to_owned())
+                .spawn(move || wire::carry(poll, &wire))?
         };
         Ok(Self {
             address,
-            shared,
-            accepting: Some(accepting),
+            wire,
+            waker,
+            carrying: Some(carrying),
         })
     }
 
@@ -76,44 +167,73 @@ impl Front {
         format!("http://{}", self.address)
     }
 
+    // --- doing harm ---------------------------------------------------------------------------------------------
+
+    /// From now on the bytes of these connections travel so in a direction. What was said of the same connections
+    /// and direction before is forgotten; if a connection is meant by several, the newest counts.
+    pub fn set(&self, which: Which, direction: Direction, flow: Flow) {
+        self.change(|wire, now| wire.set(which, direction, flow, now));
+    }
+
+    /// From now on this happens to connections that come.
+    ///
+    /// # Errors
+    /// If the port cannot be opened again.
+    pub fn set_door(&self, door: Door) -> io::Result<()> {
+        self.change(|wire, _| wire.set_door(door))
+    }
+
+    /// Everything passes again. A connection of which bytes are lost is reset.
+    ///
+    /// # Errors
+    /// If the port cannot be opened again.
+    pub fn heal(&self) -> io::Result<()> {
+        self.change(|wire, now| {
+            wire.free(now);
+            wire.set_door(Door::Open)
+        })
+    }
+
+    /// Ends all connections that are there; new ones may come.
+    pub fn cut(&self, how: Cut) {
+        self.change(|wire, _| wire.cut(how));
+    }
+
     /// Lets nothing pass any more, and reads nothing: a link that is dead without a word.
     pub fn freeze(&self) {
-        self.shared.set_link(Link::Frozen);
+        for direction in Direction::BOTH {
+            self.set(Which::All, direction, Flow::Frozen);
+        }
     }
 
-    /// Ends all connections, and new ones as soon as they come.
-    pub fn cut(&self) {
-        self.shared.cut();
+    /// New connections are forwarded to this port.
+    pub fn forward_to(&self, port: u16) {
+        self.change(|wire, _| wire.forward_to(port));
     }
 
-    /// Cuts right before the next occurrence of `marker` in what the server sends; what stands before it passes.
-    pub fn cut_before(&self, marker: &[u8]) {
-        self.shared.set_link(Link::CutBefore(marker.to_vec()));
-    }
+    // --- looking ------------------------------------------------------------------------------------------------
 
-    /// Whether it was cut.
+    /// What was done so far.
     #[must_use]
-    pub fn is_cut(&self) -> bool {
-        *lock(&self.shared.link) == Link::Cut
+    pub fn done(&self) -> Done {
+        self.lock().done()
     }
 
     /// What came from the client so far, by connection: the first 256 KiB of each.
     #[must_use]
     pub fn from_clients(&self) -> Vec<Vec<u8>> {
-        lock(&self.shared.from_clients).clone()
+        self.lock().kept(Direction::Up).to_vec()
     }
 
     /// What came from the server so far, by connection: the first 256 KiB of each.
     #[must_use]
     pub fn from_servers(&self) -> Vec<Vec<u8>> {
-        lock(&self.shared.from_servers).clone()
+        self.lock().kept(Direction::Down).to_vec()
     }
 
     /// Forgets what came so far.
     pub fn forget(&self) {
-        for kept in [&self.shared.from_clients, &self.shared.from_servers] {
-            lock(kept).iter_mut().for_each(Vec::clear);
-        }
+        self.lock().forget();
     }
 
     /// Whether some server's bytes hold `text`, upper and lower case alike.
@@ -127,151 +247,27 @@ impl Front {
                 .any(|window| window == text.as_bytes())
         })
     }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Wire, Instant) -> T) -> T {
+        let result = change(&mut self.lock(), Instant::now());
+        // It fails only if the system has no memory left for a wake-up.
+        self.waker.wake().expect("waking the front");
+        result
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Wire> {
+        lock(&self.wire)
+    }
 }
 
 impl Drop for Front {
     fn drop(&mut self) {
-        self.shared.stopping.store(true, Ordering::Release);
-        self.shared.cut();
-        // Wakes the accepting thread, which then sees that it is over.
-        drop(TcpStream::connect(self.address));
-        if let Some(accepting) = self.accepting.take() {
-            drop(accepting.join());
+        self.change(|wire, _| wire.stop());
+        if let Some(carrying) = self.carrying.take() {
+            // Its panic was shown already.
+            drop(carrying.join());
         }
     }
-}
-
-impl Shared {
-    fn set_link(&self, link: Link) {
-        *lock(&self.link) = link;
-        self.link_changed.notify_all();
-    }
-
-    fn cut(&self) {
-        self.set_link(Link::Cut);
-        for connection in lock(&self.connections).drain(..) {
-            drop(connection.shutdown(Shutdown::Both));
-        }
-    }
-
-    /// How the link behaves now; while it is frozen, there is no answer.
-    fn link(&self) -> Link {
-        let mut link = lock(&self.link);
-        while *link == Link::Frozen {
-            link = self
-                .link_changed
-                .wait(link)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-        link.clone()
-    }
-}
-
-fn accept(listener: &TcpListener, port: u16, shared: &Arc<Shared>) {
-    for client in listener.incoming() {
-        if shared.stopping.load(Ordering::Acquire) {
-            return;
-        }
-        // A connection that cannot be forwarded ends; the client under test has to say so.
-        if let Ok(client) = client {
-            drop(forward(client, port, shared));
-        }
-    }
-}
-
-fn forward(client: TcpStream, port: u16, shared: &Arc<Shared>) -> io::Result<()> {
-    let server = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    client.set_nodelay(true)?;
-    server.set_nodelay(true)?;
-    {
-        let mut connections = lock(&shared.connections);
-        if *lock(&shared.link) == Link::Cut {
-            return Ok(());
-        }
-        connections.push(client.try_clone()?);
-        connections.push(server.try_clone()?);
-    }
-    let number = {
-        let mut from_clients = lock(&shared.from_clients);
-        from_clients.push(Vec::new());
-        lock(&shared.from_servers).push(Vec::new());
-        from_clients.len() - 1
-    };
-    let (from_client, to_client) = (client.try_clone()?, client);
-    let (from_server, to_server) = (server.try_clone()?, server);
-    let (up, down) = (Arc::clone(shared), Arc::clone(shared));
-    thread::spawn(move || {
-        let keep = |bytes: &[u8]| keep(&up.from_clients, number, bytes);
-        copy(from_client, to_server, &up, keep, |bytes, _| {
-            (bytes.len(), false)
-        });
-    });
-    thread::spawn(move || {
-        let keep = |bytes: &[u8]| keep(&down.from_servers, number, bytes);
-        copy(
-            from_server,
-            to_client,
-            &down,
-            keep,
-            |bytes, link| match link {
-                Link::CutBefore(marker) => split_before(bytes, marker),
-                _ => (bytes.len(), false),
-            },
-        );
-    });
-    Ok(())
-}
-
-/// Copies until one side is at its end, then ends the other. `keep` sees everything; `pass` says of what was not
-/// passed yet how much may pass, and whether the link is cut behind that.
-fn copy(
-    mut from: TcpStream,
-    mut to: TcpStream,
-    shared: &Shared,
-    keep: impl Fn(&[u8]),
-    pass: impl Fn(&[u8], &Link) -> (usize, bool),
-) {
-    let mut held = Vec::new();
-    let mut chunk = [0; 16 << 10];
-    while let Ok(read @ 1..) = from.read(&mut chunk) {
-        keep(&chunk[..read]);
-        held.extend_from_slice(&chunk[..read]);
-        let link = shared.link();
-        if link == Link::Cut {
-            return;
-        }
-        let (passed, cut) = pass(&held, &link);
-        if to.write_all(&held[..passed]).is_err() {
-            break;
-        }
-        held.drain(..passed);
-        if cut {
-            shared.cut();
-            return;
-        }
-    }
-    // It may be gone already.
-    drop(to.shutdown(Shutdown::Write));
-}
-
-/// How many bytes stand before `marker`, and whether it is there. A beginning of it at the end counts as it.
-fn split_before(bytes: &[u8], marker: &[u8]) -> (usize, bool) {
-    for start in 0..bytes.len() {
-        let rest = &bytes[start..];
-        if rest.starts_with(marker) {
-            return (start, true);
-        }
-        if marker.starts_with(rest) {
-            return (start, false);
-        }
-    }
-    (bytes.len(), false)
-}
-
-fn keep(kept: &Mutex<Vec<Vec<u8>>>, number: usize, bytes: &[u8]) {
-    let kept = &mut lock(kept)[number];
-    let room = KEPT.saturating_sub(kept.len());
-    kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -279,14 +275,4 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn everything_before_the_marker_passes_and_its_beginning_waits() {
-        assert_eq!(split_before(b"abcMARKdef", b"MARK"), (3, true));
-        assert_eq!(split_before(b"abcMA", b"MARK"), (3, false));
-        assert_eq!(split_before(b"abcMAx", b"MARK"), (6, false));
-        assert_eq!(split_before(b"M", b"MARK"), (0, false));
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 //!
 //! Elsewhere: L2.10 and L2.12 need a scripted peer.
 
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
@@ -10,7 +11,6 @@ use sio_legacy::{Client, ClientBuilder, Session};
 
 use super::catalogue;
 use super::kit::{Log, Sequence, Several, sequences, travels, within};
-use super::legacy_front::{Bend, BentFront};
 use super::legacy_kit::{
     Cx, HTTP, POLLS, STREAMS, count_received, framed, get_kind, only_variant, path_of, payload_of,
     sent, the_end, transport, wait_received, wire_name,
@@ -18,6 +18,7 @@ use super::legacy_kit::{
 use crate::case::{ALL, Case, Mode, Outcome, WEBSOCKET};
 use crate::context::{PATIENCE, StatusLog};
 use crate::control::Request;
+use crate::front::{Cut, Direction, Flow, Front, Place, Then, Which};
 use crate::{ensure, ensure_eq};
 
 /// What may pass between two things that follow each other at once, on a busy machine.
@@ -308,9 +309,15 @@ fn l2_2b(cx: &Cx) -> Outcome {
 
 fn l2_2c(cx: &Cx) -> Outcome {
     let port = cx.server().port("main");
-    let front = BentFront::open(port, Bend::Silence)?;
+    let front = Front::open(Ipv4Addr::LOCALHOST.into(), port)?;
+    let behind_the_head = |then| {
+        let flow = Flow::Until(Place::Behind(b"\r\n\r\n".to_vec()), then);
+        front.set(Which::WebSockets, Direction::Down, flow);
+    };
+    // A proxy that takes the opening's answer for an ordinary one.
+    behind_the_head(Then::Swallow);
     falls_back_in_time(cx, &front.url())?;
-    let front = BentFront::open(port, Bend::End)?;
+    behind_the_head(Then::Cut(Cut::Fin));
     let log = StatusLog::new();
     let client = wants_websocket(cx, cx.builder_at(&front.url()), &log).connect()?;
     let error = fell_back(cx, &client, &log)?;

@@ -9,11 +9,10 @@ use sio_core::DisconnectReason;
 use sio_legacy::Session;
 
 use super::kit::{Log, handled};
-use super::legacy_front::{Bend, BentFront};
 use super::legacy_kit::{Cx, POLLS, STREAMS, count_received, sent, the_end};
 use crate::case::{Case, Outcome};
 use crate::context::{PATIENCE, StatusLog};
-use crate::front::Front;
+use crate::front::{Direction, Flow, Front, Which};
 use crate::{ensure, ensure_eq};
 
 const SHORT: &str = "short-heartbeat";
@@ -166,7 +165,8 @@ fn l6_3(cx: &Cx) -> Outcome {
         b"::60:"
     };
     let port = cx.server().port("no-heartbeat");
-    let front = BentFront::open(port, Bend::Replace(fields, b":1:1:"))?;
+    let front = Front::open(Ipv4Addr::LOCALHOST.into(), port)?;
+    front.set(Which::All, Direction::Down, Flow::Replace(fields, b":1:1:"));
     let (ends, log) = (Log::new(), StatusLog::new());
     let client = cx
         .builder_at(&front.url())

@@ -30,7 +30,6 @@ pub mod v9;
 mod catalogue;
 mod exchanges;
 pub(crate) mod kit;
-mod legacy_front;
 mod legacy_kit;
 
 use crate::case::{AnyCase, Case};

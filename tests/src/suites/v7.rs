@@ -14,7 +14,7 @@ use super::kit::{Log, Sequence, all_travel, ask, call_values, sequences, travels
 use crate::case::{Case, Outcome};
 use crate::context::Context;
 use crate::control;
-use crate::front::Front;
+use crate::front::{Cut, Direction, Flow, Front, Place, Then, Which};
 use crate::{ensure, ensure_eq};
 
 type Cx = Context<Session>;
@@ -248,13 +248,15 @@ fn v7_8(cx: &Cx) -> Outcome {
     let client = builder.connect()?;
     cx.settle(&client)?;
     cx.events_until(&mut events, "welcome-question")?;
-    front.cut_before(b"cut here");
+    let place = Place::Before(b"cut here".to_vec());
+    let flow = Flow::Until(place, Then::Cut(Cut::Fin));
+    front.set(Which::All, Direction::Down, flow);
     let args = [json!("before"), control::bytes(b"cut here, and more")];
     let emitted = cx.control().emit("/", "half", &args)?;
     ensure_eq!(emitted.sockets, 1, "sockets the server sent it to");
     let seen = until_closed(&mut events)?;
     ensure!(
-        front.is_cut(),
+        front.done().cuts > 0,
         "the session ended before the attachment was sent"
     );
     ensure!(seen.is_empty(), "these events came: {seen:?}");
