@@ -1,5 +1,7 @@
 //! What the suites have to know of a protocol beside its session, and which server speaks which.
 
+use std::time::Duration;
+
 use sio_core::session::Session;
 
 use crate::case::{Case, Mode};
@@ -26,8 +28,22 @@ pub trait Protocol: Session {
     /// What the client has to be told about a server of this version.
     fn options_for(version: &str) -> Self::Options;
 
+    /// Where a dead link is noticed soon.
+    fn dead_link(version: &str, mode: Mode) -> DeadLink<Self::Options>;
+
     /// The cases for a server, in the order of the checklist.
     fn cases_for(server: &str) -> Vec<Case<Self>>;
+}
+
+/// Where a dead link is noticed soon.
+#[derive(Debug, Clone)]
+pub struct DeadLink<O> {
+    /// The port of the server.
+    pub variant: &'static str,
+    /// The client notices within this time, or the server does, and tells.
+    pub noticed_within: Duration,
+    /// What the client has to be told for that.
+    pub options: O,
 }
 
 impl Protocol for sio_v1::Session {
@@ -39,6 +55,14 @@ impl Protocol for sio_v1::Session {
 
     fn options_for(version: &str) -> sio_v1::Options {
         sio_v1::Options::new().double_encoded_websocket(version == "1.0.6")
+    }
+
+    fn dead_link(version: &str, _mode: Mode) -> DeadLink<sio_v1::Options> {
+        DeadLink {
+            variant: "short-heartbeat",
+            noticed_within: Duration::from_secs(1),
+            options: Self::options_for(version),
+        }
     }
 
     fn cases_for(server: &str) -> Vec<Case<Self>> {
@@ -65,6 +89,23 @@ impl Protocol for sio_legacy::Session {
 
     fn options_for(_version: &str) -> sio_legacy::Options {
         sio_legacy::Options::new()
+    }
+
+    /// A stream has a heartbeat. A poll has none, and a limit; before it counts, one that is out may come back.
+    fn dead_link(version: &str, mode: Mode) -> DeadLink<sio_legacy::Options> {
+        const POLL: Duration = Duration::from_secs(1);
+        let options = Self::options_for(version);
+        let (variant, noticed_within, options) = match mode {
+            Mode::Polling | Mode::JsonpPolling => {
+                ("short-poll", 2 * POLL, options.poll_timeout(POLL))
+            }
+            _ => ("short-heartbeat", Duration::from_secs(2), options),
+        };
+        DeadLink {
+            variant,
+            noticed_within,
+            options,
+        }
     }
 
     fn cases_for(_server: &str) -> Vec<Case<Self>> {

@@ -8,6 +8,7 @@ pub mod c10;
 pub mod c2;
 pub mod c3;
 pub mod c5;
+pub mod c8;
 pub mod l1;
 pub mod l2;
 pub mod l3;
@@ -92,6 +93,7 @@ pub(crate) fn of_both<P: Protocol>() -> Vec<Case<P>> {
     cases.extend(c2::cases());
     cases.extend(c3::cases());
     cases.extend(c5::cases());
+    cases.extend(c8::cases());
     cases.extend(c10::cases());
     cases
 }
