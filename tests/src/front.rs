@@ -38,7 +38,7 @@ pub enum Flow {
     Free,
     /// Everything passes so much later.
     Late(Duration),
-    /// So many bytes pass in a second.
+    /// So many bytes pass in a second, whole segments at a time.
     Slow(u32),
     /// Nothing passes and nothing is read, so that the sender can write no more in the end. What it wrote is kept: when
     /// the flow is another one, everything goes on, as after an outage of the network.
@@ -183,7 +183,8 @@ impl Front {
         self.change(|wire, _| wire.set_door(door))
     }
 
-    /// Everything passes again. A connection of which bytes are lost is reset.
+    /// Everything passes again. A connection of which bytes are lost, or that is doubled, is reset; one in the black hole
+    /// stays there.
     ///
     /// # Errors
     /// If the port cannot be opened again.

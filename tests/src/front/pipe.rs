@@ -7,8 +7,8 @@ use super::{Flow, Place, Then};
 
 /// How many bytes wait in a pipe before no more are read.
 const ROOM: usize = 64 << 10;
-/// At a limited rate, the bytes of so much time go in one piece.
-const PIECE: Duration = Duration::from_millis(20);
+/// At a limited rate, up to so many bytes go in one piece, as over a network: a small write is not split.
+const SEGMENT: usize = 1448;
 
 /// The bytes on their way in one direction.
 #[derive(Debug)]
@@ -77,6 +77,10 @@ impl Pipe {
             self.left += bytes.len() as u64;
             return;
         }
+        if self.held.is_empty() {
+            // A link that was idle has saved nothing up.
+            self.rated = (now, 0);
+        }
         self.held.extend_from_slice(bytes);
         if let Flow::Replace(from, to) = self.flow {
             replace(&mut self.held, from, to);
@@ -119,7 +123,12 @@ impl Pipe {
             Flow::Slow(rate) => {
                 let (since, gone) = self.rated;
                 let allowed = bytes_in(*rate, now.saturating_duration_since(since));
-                free(count(allowed.saturating_sub(gone)).min(all))
+                let segment = self.segment();
+                free(if gone + segment as u64 <= allowed {
+                    segment
+                } else {
+                    0
+                })
             }
             Flow::Until(place, then) => {
                 let (pass, reached) = match place {
@@ -141,14 +150,20 @@ impl Pipe {
         }
     }
 
+    /// How many bytes travel together.
+    fn segment(&self) -> usize {
+        let first = self.arrivals.front().map_or(0, |(end, _)| end - self.left);
+        count(first).min(SEGMENT)
+    }
+
     /// When more may pass by itself.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.flow {
             Flow::Late(by) => self.arrivals.front().map(|(_, at)| *at + by),
             Flow::Slow(rate) if !self.held.is_empty() => {
                 let (since, gone) = self.rated;
-                let piece = bytes_in(rate, PIECE).clamp(1, self.held.len() as u64);
-                let micros = ((gone + piece) * 1_000_000).div_ceil(u64::from(rate.max(1)));
+                let bytes = gone + self.segment() as u64;
+                let micros = (bytes * 1_000_000).div_ceil(u64::from(rate.max(1)));
                 Some(since + Duration::from_micros(micros))
             }
             _ => None,
@@ -266,14 +281,17 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_kept() {
+    fn a_rate_is_kept_and_small_writes_stay_whole() {
         let (mut pipe, now) = filled(Flow::Slow(1000), &[b'x'; 300]);
-        assert_eq!(pipe.step(now).pass, 0);
-        assert_eq!(pipe.deadline(), Some(now + 20 * MS));
-        assert_eq!(pipe.step(now + 20 * MS).pass, 20);
-        pipe.passed(20);
-        assert_eq!(pipe.step(now + 50 * MS).pass, 30);
-        assert_eq!(pipe.step(now + 400 * MS).pass, 280);
+        pipe.push(&[b'y'; 3000], now);
+        assert_eq!(pipe.step(now + 299 * MS).pass, 0);
+        assert_eq!(pipe.deadline(), Some(now + 300 * MS));
+        assert_eq!(pipe.step(now + 300 * MS).pass, 300);
+        pipe.passed(300);
+        assert_eq!(pipe.step(now + 1747 * MS).pass, 0);
+        assert_eq!(pipe.step(now + 1748 * MS).pass, 1448);
+        pipe.passed(1448);
+        assert_eq!(pipe.deadline(), Some(now + 3196 * MS));
     }
 
     #[test]

@@ -87,7 +87,8 @@ impl Wire {
 
     pub(super) fn forget(&mut self) {
         for kept in [&mut self.from_clients, &mut self.from_servers] {
-            kept.iter_mut().for_each(Vec::clear);
+            // Their memory too: a front may live for hours.
+            kept.iter_mut().for_each(|bytes| *bytes = Vec::new());
         }
     }
 
@@ -122,6 +123,13 @@ impl Wire {
     pub(super) fn free(&mut self, now: Instant) {
         self.rules.clear();
         self.apply_rules(now);
+        let doubled = |(number, connection): (&usize, &Connection)| {
+            connection.copy.is_some().then_some(*number)
+        };
+        let doubled: Vec<usize> = self.connections.iter().filter_map(doubled).collect();
+        for number in doubled {
+            self.end(number, Cut::Reset);
+        }
     }
 
     fn apply_rules(&mut self, now: Instant) {
