@@ -84,30 +84,25 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn expiry(now: Instant, after: Duration) -> Expiry {
-        let at = now + after;
-        Expiry { at, after }
-    }
-
     #[test]
     fn numbers_count_on_and_each_answer_goes_to_its_asker() {
         let now = Instant::now();
         let mut table = AckTable::new(0);
-        assert_eq!(table.ask("a", expiry(now, SECOND)), 0);
-        assert_eq!(table.ask("b", expiry(now, SECOND)), 1);
+        assert_eq!(table.ask("a", Expiry::new(now, SECOND)), 0);
+        assert_eq!(table.ask("b", Expiry::new(now, SECOND)), 1);
         assert_eq!(table.answer(1), Some("b"));
         assert_eq!(table.answer(1), None, "a doubled ack finds nobody");
         assert_eq!(table.answer(7), None, "an ack never asked for finds nobody");
         assert_eq!(table.drain(), ["a"]);
-        assert_eq!(table.ask("c", expiry(now, SECOND)), 2);
+        assert_eq!(table.ask("c", Expiry::new(now, SECOND)), 2);
     }
 
     #[test]
     fn expiry_is_in_the_order_of_deadlines_and_final() {
         let now = Instant::now();
         let mut table = AckTable::new(1);
-        let late = table.ask("late", expiry(now, 2 * SECOND));
-        let soon = table.ask("soon", expiry(now, SECOND));
+        let late = table.ask("late", Expiry::new(now, 2 * SECOND));
+        let soon = table.ask("soon", Expiry::new(now, SECOND));
         assert_eq!(table.next_deadline(), Some(now + SECOND));
         assert_eq!(table.expire(now), None);
         assert_eq!(table.expire(now + SECOND), Some(("soon", SECOND)));

@@ -42,7 +42,7 @@ use crate::status::{ConnectionState, DisconnectReason, Status, Transport};
 use self::attempts::Attempts;
 use self::namespace::{Namespace, State};
 
-pub use self::namespace::{Ask, Emit, Expiry};
+pub use self::namespace::{Ask, Emit, Expiry, countable};
 
 /// The name of the root namespace.
 pub const ROOT: &str = "/";
@@ -891,7 +891,7 @@ impl<S: Session, W> Manager<S, W> {
             self.namespaces[id.0].attempt = 1;
             self.namespaces[id.0].state = State::Lost {
                 reason,
-                at: Some(now + delay),
+                at: Some(now + countable(delay)),
             };
             self.tell(id, Status::ReconnectScheduled { attempt: 1, delay });
         } else {
@@ -1098,7 +1098,8 @@ impl<S: Session, W> Manager<S, W> {
             }
             self.loss = Some(reason.clone());
             if let Some(delay) = self.attempts.next() {
-                self.link = Link::Waiting { until: now + delay };
+                let until = now + countable(delay);
+                self.link = Link::Waiting { until };
                 let attempt = self.attempts.number();
                 self.tell_returning(&Status::ReconnectScheduled { attempt, delay });
                 return;

@@ -9,6 +9,7 @@ use bytestring::ByteString;
 use http::{HeaderMap, HeaderValue, header};
 use sio_core::event::Events;
 use sio_core::handler::{Handlers, IntoHandler};
+use sio_core::manager::countable;
 use sio_core::session::Session;
 use sio_core::{
     Bounds, DisconnectReason, Error, Event, Limits, Reconnect, Result, Status, Transport,
@@ -18,7 +19,7 @@ use sio_core::{
 use crate::client::Client;
 use crate::driver::Core;
 use crate::endpoint::{Attempt, Endpoint, Hook, checked_header};
-use crate::options::{Options, countable};
+use crate::options::Options;
 use crate::query;
 use crate::space::{Queue, Receiver};
 use crate::target::Target;

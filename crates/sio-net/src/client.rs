@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sio_core::event::Events;
 use sio_core::handler::{Handler, Handlers, IntoHandler, Removal, Trigger};
-use sio_core::manager::{Counters, Queued};
+use sio_core::manager::{Counters, Expiry, Queued, countable};
 use sio_core::session::Session;
 use sio_core::socket::{AckCallback, IfOffline, Join};
 use sio_core::{
@@ -17,8 +17,7 @@ use sio_core::{
 };
 
 use crate::builder::ClientBuilder;
-use crate::driver::{Core, Waiter, expiry};
-use crate::options::countable;
+use crate::driver::{Core, Waiter};
 use crate::query;
 use crate::space::{Queue, Space};
 use crate::target::normal_namespace;
@@ -448,18 +447,12 @@ impl<P: Session> Socket for Client<P> {
 
     fn emit_encoded(&self, event: &str, payload: Encoded, if_offline: IfOffline) -> Result<bool> {
         check::<P>(event, &payload)?;
-        let if_offline = match if_offline {
-            IfOffline::WaitFor(limit) => IfOffline::WaitFor(countable(limit)),
-            other => other,
-        };
         self.owner.core.emit(&self.space, payload, if_offline)
     }
 
     fn call_encoded(&self, event: &str, payload: Encoded, timeout: Duration) -> Result<Args> {
         check::<P>(event, &payload)?;
-        self.owner
-            .core
-            .call(&self.space, payload, countable(timeout))
+        self.owner.core.call(&self.space, payload, timeout)
     }
 
     fn ask_encoded(
@@ -470,7 +463,7 @@ impl<P: Session> Socket for Client<P> {
         then: AckCallback,
     ) -> Result<()> {
         check::<P>(event, &payload)?;
-        let expiry = expiry(countable(timeout));
+        let expiry = Expiry::new(Instant::now(), timeout);
         let core = &self.owner.core;
         core.dispatcher.start()?;
         core.ask(&self.space, payload, Waiter::Callback(then), expiry)

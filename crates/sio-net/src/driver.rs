@@ -241,7 +241,7 @@ impl<P: Session> Core<P> {
                 }
                 emit.is_volatile = true;
             }
-            IfOffline::WaitFor(limit) => emit.expiry = Some(expiry(limit)),
+            IfOffline::WaitFor(limit) => emit.expiry = Some(Expiry::new(Instant::now(), limit)),
             _ => {}
         }
         self.hand_over(space, emit, self.options.send_timeout)
@@ -292,7 +292,7 @@ impl<P: Session> Core<P> {
     /// Emits and waits for the ack, driving the connection meanwhile where possible.
     pub(crate) fn call(&self, space: &Space, payload: Encoded, after: Duration) -> Result<Args> {
         let slot = Slot::new();
-        let expiry = expiry(after);
+        let expiry = Expiry::new(Instant::now(), after);
         let deadline = expiry.at;
         self.ask(space, payload, Waiter::Caller(Arc::clone(&slot)), expiry)?;
         let waiting: Arc<dyn Waiting> = Arc::clone(&slot) as Arc<dyn Waiting>;
@@ -587,12 +587,6 @@ impl<P: Session> Core<P> {
             })
         }
     }
-}
-
-/// When a limit that begins now is over.
-pub(crate) fn expiry(after: Duration) -> Expiry {
-    let at = Instant::now() + after;
-    Expiry { at, after }
 }
 
 /// Waits for the end of threads, except the current one's.

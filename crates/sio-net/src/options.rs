@@ -45,8 +45,3 @@ impl<P: Session> fmt::Debug for Options<P> {
             .finish_non_exhaustive()
     }
 }
-
-/// A limit that the clock can count to; longer ones, `Duration::MAX` for "no limit" among them, are a hundred years.
-pub(crate) fn countable(limit: Duration) -> Duration {
-    limit.min(Duration::from_secs(100 * 366 * 86_400))
-}

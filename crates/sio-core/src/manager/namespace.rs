@@ -84,6 +84,21 @@ pub struct Expiry {
     pub after: Duration,
 }
 
+impl Expiry {
+    /// `after` the moment `now`.
+    #[must_use]
+    pub fn new(now: Instant, after: Duration) -> Self {
+        let at = now + countable(after);
+        Self { at, after }
+    }
+}
+
+/// A limit that the clock can count to; longer ones, `Duration::MAX` for "no limit" among them, are a hundred years.
+#[must_use]
+pub fn countable(limit: Duration) -> Duration {
+    limit.min(Duration::from_secs(100 * 366 * 86_400))
+}
+
 impl<W> Emit<W> {
     /// An event that waits for the connection as long as it takes.
     #[must_use]

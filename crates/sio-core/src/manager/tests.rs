@@ -206,8 +206,7 @@ impl Scenario {
     }
 
     fn expiry(&self, after: Duration) -> Expiry {
-        let at = self.now + after;
-        Expiry { at, after }
+        Expiry::new(self.now, after)
     }
 
     fn join(&mut self, name: &str) -> NamespaceId {

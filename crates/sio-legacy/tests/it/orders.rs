@@ -321,10 +321,7 @@ impl World {
             let after = Duration::from_secs(2);
             Ask {
                 waiter: self.asked,
-                expiry: Expiry {
-                    at: self.now + after,
-                    after,
-                },
+                expiry: Expiry::new(self.now, after),
             }
         });
         let mut emit = Emit::new(payload);

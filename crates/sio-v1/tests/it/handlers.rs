@@ -163,7 +163,10 @@ fn a_panic_in_a_status_handler_or_callback_does_no_harm() {
                 let _ = sender.send(format!("{status:?}"));
             })
     });
-    assert_eq!(next("the first change of status", &statuses), "Connected { again: false }");
+    assert_eq!(
+        next("the first change of status", &statuses),
+        "Connected { again: false }"
+    );
     let panics = |_: sio_v1::Result<()>| -> () { panic!("in a callback") };
     scene
         .client

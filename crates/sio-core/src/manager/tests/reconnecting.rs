@@ -132,6 +132,15 @@ fn outages_of_1_20_and_90_seconds_end_with_the_attempt_that_finds_the_server() {
 }
 
 #[test]
+fn a_delay_of_no_end_is_one_the_clock_can_count_to() {
+    let mut scenario = connected_with(steady().base(Duration::MAX).cap(Duration::MAX));
+    scenario.says([closed()]);
+    scenario.effects();
+    let century = 99 * 365 * 86_400 * SECOND;
+    assert!(scenario.manager.poll_timeout().unwrap() > scenario.now + century);
+}
+
+#[test]
 fn when_attempts_run_out_the_failure_comes_once_and_the_connection_is_over() {
     let mut scenario = connected_with(steady().attempts(2));
     scenario.says([closed()]);
