@@ -42,7 +42,7 @@ use crate::status::{ConnectionState, DisconnectReason, Status, Transport};
 use self::attempts::Attempts;
 use self::namespace::{Namespace, State};
 
-pub use self::namespace::{Ask, Emit, Expiry, countable};
+pub use self::namespace::{Ask, Emit, Expiry, Origin, countable};
 
 /// The name of the root namespace.
 pub const ROOT: &str = "/";
@@ -90,10 +90,15 @@ pub enum Effect<W> {
     HangUp,
     /// A namespace changed.
     Status(NamespaceId, Status),
-    /// A namespace is out: nothing comes in it until it is opened or joined again.
+    /// A namespace that was in is out: nothing comes in it until it is opened or joined again.
     Out(NamespaceId),
-    /// Emits wait in a namespace that is in: once its hook has run, call [`Manager::flush`].
-    Hook(NamespaceId),
+    /// Emits wait in a namespace that is in: once its hook has run, call [`Manager::release`].
+    Hook {
+        /// The namespace.
+        namespace: NamespaceId,
+        /// Which of its joins this is.
+        join: u64,
+    },
     /// A join, or for the root the connect, has its outcome.
     Joined(NamespaceId, Result<(), Error>),
     /// An event came.
@@ -172,6 +177,8 @@ pub struct Manager<S: Session, W> {
     settings: Settings,
     link: Link<S>,
     attempts: Attempts,
+    /// Until when the attempt that is made has to bring the root.
+    connect_by: Option<Expiry>,
     /// What the last session or attempt ended with.
     loss: Option<DisconnectReason>,
     /// The root is first and always there.
@@ -249,6 +256,7 @@ impl<S: Session, W> Manager<S, W> {
             settings,
             link: Link::Closed,
             attempts,
+            connect_by: None,
             loss: None,
             namespaces: Vec::new(),
             effects: VecDeque::new(),
@@ -330,6 +338,7 @@ impl<S: Session, W> Manager<S, W> {
             .into());
         }
         namespace.wanted = true;
+        namespace.is_left = false;
         match namespace.state {
             State::In => self.effects.push_back(Effect::Joined(id, Ok(()))),
             State::Joining { .. } => {}
@@ -351,7 +360,10 @@ impl<S: Session, W> Manager<S, W> {
                 self.attempts.begin();
                 self.loss = None;
                 let returns = self.attempts.retries_initial();
-                self.namespaces[ROOT_ID.0].returns = returns;
+                let root = &mut self.namespaces[ROOT_ID.0];
+                root.wanted = id == ROOT_ID;
+                root.is_left = false;
+                root.returns = returns;
                 self.namespaces[id.0].returns = returns;
                 self.attempt(now);
             }
@@ -372,8 +384,11 @@ impl<S: Session, W> Manager<S, W> {
             return;
         }
         self.flush_held(id, now);
-        if !matches!(self.namespaces[id.0].state, State::Lost { .. }) {
-            let namespace = self.namespaces[id.0].name.clone();
+        let namespace = &mut self.namespaces[id.0];
+        namespace.wanted = false;
+        namespace.is_left = true;
+        if !matches!(namespace.state, State::Lost { .. }) {
+            let namespace = namespace.name.clone();
             self.command(Command::Leave { namespace }, now);
         }
         self.put_out(id, &DisconnectReason::Client);
@@ -385,9 +400,9 @@ impl<S: Session, W> Manager<S, W> {
         self.shut(DisconnectReason::Client, Then::End, now);
     }
 
-    /// Ends the session because of an error of this side; it is made again if the policy says so.
+    /// Ends the session, if there is one, because of an error of this side; it is made again if the policy says so.
     pub fn fail(&mut self, error: Error, now: Instant) {
-        if !self.link.is_ending() {
+        if self.link.is_active() {
             self.shut_because(error.into(), now);
         }
     }
@@ -403,7 +418,8 @@ impl<S: Session, W> Manager<S, W> {
         now: Instant,
     ) -> Result<Taken, NotTaken<W>> {
         let namespace = &self.namespaces[id.0];
-        if namespace.is_open() || (emit.is_ahead && namespace.is_in()) {
+        let is_ahead = matches!(emit.origin, Origin::Hook | Origin::WaitingHandler);
+        if namespace.is_open() || (is_ahead && namespace.is_in()) {
             self.send_emit(id, emit, now);
             return Ok(Taken::Sent);
         }
@@ -492,7 +508,24 @@ impl<S: Session, W> Manager<S, W> {
             let counters = &mut self.counters;
             Self::give_up(emit, Dropped::Cleared, counters, &mut self.effects);
         }
+        self.open_if_empty(id);
         count
+    }
+
+    /// The hook of a namespace has run, after this join of it: sends what waited for it, unless the program wants to do that
+    /// itself, or the namespace was joined again since.
+    pub fn release(&mut self, id: NamespaceId, join: u64, now: Instant) {
+        if self.namespaces[id.0].joins == join {
+            self.flush_held(id, now);
+        }
+    }
+
+    /// Nothing waits for the program any more: what comes need not wait behind it. A hook is waited for nevertheless.
+    fn open_if_empty(&mut self, id: NamespaceId) {
+        let namespace = &mut self.namespaces[id.0];
+        if self.settings.manual_flush && namespace.queue.is_empty() {
+            namespace.is_held = false;
+        }
     }
 
     /// Sends the emits of a namespace that waited for its hook, or for the program; returns how many there were. Those that
@@ -548,18 +581,11 @@ impl<S: Session, W> Manager<S, W> {
         }
         match config {
             Ok(config) => {
-                let session = S::start(config, self.connect_by(now), now);
+                let connect_by = self.connect_by.map_or(now, |by| by.at);
+                let session = S::start(config, connect_by, now);
                 self.link = Link::Active(Box::new(session));
             }
             Err(error) => self.over(error.into(), now),
-        }
-    }
-
-    /// When the root has to be usable.
-    fn connect_by(&self, now: Instant) -> Instant {
-        match self.namespaces[ROOT_ID.0].state {
-            State::Joining { deadline, .. } => deadline,
-            _ => now,
         }
     }
 
@@ -574,8 +600,10 @@ impl<S: Session, W> Manager<S, W> {
     pub fn handle_timeout(&mut self, now: Instant) {
         for index in 0..self.namespaces.len() {
             self.expire(NamespaceId(index), now);
+            // With an attempt, the root has the deadline of that.
+            let is_attempt = index == ROOT_ID.0 && self.connect_by.is_some();
             match self.namespaces[index].state {
-                State::Joining { deadline, after } if deadline <= now => {
+                State::Joining { deadline, after } if deadline <= now && !is_attempt => {
                     self.join_expired(NamespaceId(index), after, now);
                 }
                 State::Lost { at: Some(at), .. } if at <= now => {
@@ -583,6 +611,12 @@ impl<S: Session, W> Manager<S, W> {
                 }
                 _ => {}
             }
+        }
+        if let Some(Expiry { at, after }) = self.connect_by
+            && at <= now
+        {
+            let deadline = Deadline::Connect;
+            self.shut_because(Error::Timeout { deadline, after }.into(), now);
         }
         if let Link::Waiting { until } = self.link
             && until <= now
@@ -614,6 +648,7 @@ impl<S: Session, W> Manager<S, W> {
                 self.effects.push_back(effect);
             }
         }
+        self.open_if_empty(id);
     }
 
     /// The next effect; `None` until the next call with `&mut self`.
@@ -635,7 +670,7 @@ impl<S: Session, W> Manager<S, W> {
         let session = self.link.session().and_then(Session::poll_timeout);
         let attempt = match self.link {
             Link::Waiting { until } => Some(until),
-            _ => None,
+            _ => self.connect_by.map(|by| by.at),
         };
         self.namespaces
             .iter()
@@ -765,7 +800,7 @@ impl<S: Session, W> Manager<S, W> {
             SessionEvent::TransportFailed { transport, error } => {
                 self.tell_all(&Status::TransportFailed { transport, error });
             }
-            SessionEvent::Joined { namespace } => self.joined(&namespace),
+            SessionEvent::Joined { namespace } => self.joined(&namespace, now),
             SessionEvent::Refused { namespace, reason } => {
                 let error = Error::Refused {
                     namespace: namespace.clone(),
@@ -822,28 +857,37 @@ impl<S: Session, W> Manager<S, W> {
         }
     }
 
-    fn joined(&mut self, name: &str) {
+    fn joined(&mut self, name: &str, now: Instant) {
         let Some(id) = self.find(name) else { return };
+        if !self.link.is_active() {
+            return;
+        }
+        if id == ROOT_ID {
+            self.succeeded(now);
+        }
         let namespace = &mut self.namespaces[id.0];
-        if !namespace.is_joining() || !self.link.is_active() {
+        if !namespace.is_joining() {
             return;
         }
         namespace.state = State::In;
         namespace.returns = true;
+        namespace.joins += 1;
+        let of_handler = namespace.queue.take_of_waiting_handler();
         namespace.is_held = !namespace.queue.is_empty();
         let again = mem::replace(&mut namespace.was_in, true);
         let attempt = mem::take(&mut namespace.attempt);
         let early = mem::take(&mut namespace.early);
-        let is_held = namespace.is_held;
-        if id == ROOT_ID && self.attempts.success() > 0 {
-            self.counters.reconnects += 1;
+        let (is_held, join) = (namespace.is_held, namespace.joins);
+        for emit in of_handler {
+            self.send_emit(id, emit, now);
         }
         self.tell(id, Status::Connected { again });
         if attempt > 0 {
             self.tell(id, Status::Reconnected { attempt });
         }
         if is_held && !self.settings.manual_flush {
-            self.effects.push_back(Effect::Hook(id));
+            let namespace = id;
+            self.effects.push_back(Effect::Hook { namespace, join });
         }
         self.effects.push_back(Effect::Joined(id, Ok(())));
         for (event, args, ack) in early {
@@ -851,15 +895,30 @@ impl<S: Session, W> Manager<S, W> {
         }
     }
 
+    /// The root of a session is there: the attempt has succeeded.
+    fn succeeded(&mut self, now: Instant) {
+        if self.connect_by.take().is_none() {
+            return; // joined again in the same session
+        }
+        if self.attempts.success() > 0 {
+            self.counters.reconnects += 1;
+        }
+        if self.namespaces[ROOT_ID.0].is_left && S::REJOINS {
+            // It came along, and is not wanted.
+            let namespace = ROOT.into();
+            self.command(Command::Leave { namespace }, now);
+        }
+    }
+
     fn refused(&mut self, name: &str, error: Error, now: Instant) {
         let Some(id) = self.find(name) else { return };
-        if !self.namespaces[id.0].is_joining() || !self.link.is_active() {
+        if !self.link.is_active() {
             return;
         }
-        if id == ROOT_ID {
+        if id == ROOT_ID && self.connect_by.is_some() {
             // The engine session stays open on the server, but nothing can be done with it.
             self.shut_because(error.into(), now);
-        } else {
+        } else if self.namespaces[id.0].is_joining() {
             self.join_failed(id, error, now);
         }
     }
@@ -871,7 +930,7 @@ impl<S: Session, W> Manager<S, W> {
         match self.namespaces[id.0].state {
             State::In if self.link.is_active() => {}
             State::Joining { .. } if self.link.is_active() => {
-                if id == ROOT_ID {
+                if id == ROOT_ID && self.connect_by.is_some() {
                     self.shut_because(reason, now);
                 } else {
                     self.join_failed(id, Error::Disconnected(reason), now);
@@ -902,11 +961,6 @@ impl<S: Session, W> Manager<S, W> {
     // --- joining ------------------------------------------------------------------------------------------------
 
     fn join_expired(&mut self, id: NamespaceId, after: Duration, now: Instant) {
-        if id == ROOT_ID {
-            let deadline = Deadline::Connect;
-            self.shut_because(Error::Timeout { deadline, after }.into(), now);
-            return;
-        }
         let namespace = &self.namespaces[id.0];
         let error = match &self.loss {
             // It never came to ask.
@@ -916,14 +970,16 @@ impl<S: Session, W> Manager<S, W> {
                 after,
             },
         };
-        // The server may grant it after all; it must not believe that somebody listens.
-        let namespace = namespace.name.clone();
-        self.command(Command::Leave { namespace }, now);
-        self.namespaces[id.0].spent_in = Some(self.epoch);
+        if self.sid.is_some() {
+            // The server may grant it after all; it must not believe that somebody listens.
+            let namespace = namespace.name.clone();
+            self.command(Command::Leave { namespace }, now);
+            self.namespaces[id.0].spent_in = Some(self.epoch);
+        }
         self.join_failed(id, error, now);
     }
 
-    /// A namespace other than the root cannot be had. One that was in before is given up.
+    /// A namespace cannot be had in this session. One that was in before is given up.
     fn join_failed(&mut self, id: NamespaceId, error: Error, now: Instant) {
         let namespace = &self.namespaces[id.0];
         let (was_lost, attempts) = (namespace.attempt > 0, namespace.attempt);
@@ -996,11 +1052,14 @@ impl<S: Session, W> Manager<S, W> {
         self.epoch += 1;
         self.link = Link::Preparing;
         let attempt = self.attempts.number();
-        self.namespaces[ROOT_ID.0].join_timeout = self.settings.connect_timeout;
+        let limit = self.settings.connect_timeout;
+        self.connect_by = Some(Expiry::new(now, limit));
+        self.namespaces[ROOT_ID.0].join_timeout = limit;
         for (index, namespace) in self.namespaces.iter_mut().enumerate() {
             let is_lost = matches!(namespace.state, State::Lost { .. });
             let is_retried = namespace.returns && namespace.is_joining();
-            if index == ROOT_ID.0 || is_lost || is_retried {
+            let is_root = index == ROOT_ID.0 && !namespace.is_left;
+            if is_root || is_lost || is_retried {
                 namespace.attempt = attempt;
                 namespace.start_joining(now);
             }
@@ -1032,8 +1091,11 @@ impl<S: Session, W> Manager<S, W> {
             Link::Preparing | Link::Waiting { .. } => self.conclude(reason, then, now),
             Link::Active(session) => {
                 self.link = Link::Active(session);
-                for index in 0..self.namespaces.len() {
-                    self.flush_held(NamespaceId(index), now);
+                self.connect_by = None;
+                if matches!(reason, DisconnectReason::Client) {
+                    for index in 0..self.namespaces.len() {
+                        self.flush_held(NamespaceId(index), now);
+                    }
                 }
                 self.command(Command::Close, now);
                 if let Link::Active(session) = mem::replace(&mut self.link, Link::Closed) {
@@ -1085,6 +1147,7 @@ impl<S: Session, W> Manager<S, W> {
         let failed = self.attempts.is_running();
         let attempt = self.attempts.number();
         self.link = Link::Closed;
+        self.connect_by = None;
         self.sid = None;
         self.transport = None;
         self.latency = None;
@@ -1129,6 +1192,7 @@ impl<S: Session, W> Manager<S, W> {
         namespace.returns = false;
         namespace.is_held = false;
         namespace.attempt = 0;
+        let was_in = namespace.was_in;
         namespace.early.clear();
         for emit in namespace.queue.take() {
             self.counters.dropped_emits += 1;
@@ -1146,6 +1210,9 @@ impl<S: Session, W> Manager<S, W> {
             State::Joining { .. } | State::Lost { .. } => {
                 let outcome = Err(reason.clone().into_error());
                 self.effects.push_back(Effect::Joined(id, outcome));
+                if !was_in {
+                    return; // receivers of it may be for the next try
+                }
             }
             State::In => {
                 self.namespaces[id.0].spent_in = Some(self.epoch);
@@ -1158,6 +1225,7 @@ impl<S: Session, W> Manager<S, W> {
     /// Takes a namespace out until the next session. What waits in it goes on waiting; acks do not come any more.
     fn lose(&mut self, id: NamespaceId, reason: &DisconnectReason) {
         let is_first = self.attempts.is_first();
+        let is_alone = !self.attempts.is_running();
         let namespace = &mut self.namespaces[id.0];
         namespace.early.clear();
         namespace.is_held = false;
@@ -1170,10 +1238,16 @@ impl<S: Session, W> Manager<S, W> {
             State::Lost { .. } => namespace.state = lost,
             State::Joining { .. } if namespace.returns || id == ROOT_ID => {
                 namespace.state = lost;
+                let attempt = namespace.attempt;
                 // The first connect has one outcome, however often it is retried.
                 if !is_first {
                     let outcome = Err(reason.clone().into_error());
                     self.effects.push_back(Effect::Joined(id, outcome));
+                }
+                if is_alone && attempt > 0 {
+                    // The session was there, and was lost before this namespace was.
+                    let error = reason.clone().into_error();
+                    self.tell(id, Status::ReconnectError { attempt, error });
                 }
             }
             // Its own deadline stands.

@@ -220,7 +220,8 @@ impl<P: Session> ClientBuilder<P> {
     ///
     /// Each time there is a new session with a new id. Every namespace that was joined is joined again with its query; its
     /// [`on_connect`](Self::on_connect) handlers run, which is the place to subscribe again; then what was emitted
-    /// meanwhile is sent, in order. Acks that were still out are errors: whether the server had the question, nobody knows.
+    /// meanwhile is sent, in order. While something waits, what is emitted outside those handlers waits behind it; so a slow
+    /// handler delays it, too. Acks that were still out are errors: whether the server had the question, nobody knows.
     pub fn reconnect(mut self, reconnect: Reconnect) -> Self {
         self.reconnect = reconnect;
         self
@@ -332,7 +333,7 @@ impl<P: Session> ClientBuilder<P> {
         let core = Core::new(self.check()?)?;
         let space = core.space(&core.options.endpoint.target.namespace);
         let client = Client::new(core, space);
-        client.adopt(handlers)?;
+        client.adopt(handlers);
         for queue in &receivers {
             client.add_receiver(queue);
         }
@@ -381,8 +382,14 @@ impl<P: Session> ClientBuilder<P> {
         if let Some((setter, why)) = self.reconnect.fault() {
             return Err(option(setter, why));
         }
+        let endpoint = Endpoint {
+            target,
+            query: self.query,
+            headers: self.headers,
+        };
+        endpoint.full_headers()?;
         Ok(Options {
-            endpoint: Endpoint::new(target, self.query, self.headers)?,
+            endpoint,
             before_attempt: self.before_attempt,
             path: normal_path(&self.path)?,
             transports,

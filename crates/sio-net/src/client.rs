@@ -17,7 +17,7 @@ use sio_core::{
 };
 
 use crate::builder::ClientBuilder;
-use crate::driver::{Core, Waiter};
+use crate::driver::Core;
 use crate::query;
 use crate::space::{Queue, Space};
 use crate::target::normal_namespace;
@@ -33,7 +33,7 @@ use crate::target::normal_namespace;
 /// captured as a clone, it would keep its own connection alive.
 ///
 /// Which thread does what: [`emit`](Self::emit) writes on the caller's thread, [`call`](Self::call) waits on it,
-/// handlers run one at a time, in order, on a thread of their own that starts with the first of them. A connection has
+/// handlers run one at a time, in order, on a thread of their own that starts when there is something to run. A connection has
 /// at most 2 threads on WebSocket, and 4 while polling or upgrading; besides, a name lookup has one while it lasts.
 pub struct Client<P: Session> {
     owner: Arc<Owner<P>>,
@@ -47,7 +47,7 @@ struct Owner<P: Session> {
 
 impl<P: Session> Drop for Owner<P> {
     fn drop(&mut self) {
-        self.core.close();
+        self.core.abandon();
     }
 }
 
@@ -90,12 +90,8 @@ impl<P: Session> Client<P> {
     }
 
     /// Gives handlers to the namespace before it can have events.
-    pub(crate) fn adopt(&self, handlers: Handlers) -> Result<()> {
+    pub(crate) fn adopt(&self, handlers: Handlers) {
         self.space.adopt(handlers);
-        if self.space.has_handlers() {
-            self.owner.core.dispatcher.start()?;
-        }
-        Ok(())
     }
 
     pub(crate) fn add_receiver(&self, queue: &Arc<Queue>) {
@@ -305,7 +301,7 @@ impl<P: Session> Client<P> {
             owner: Arc::clone(&self.owner),
             space: core.space(&name),
         };
-        client.adopt(plan.handlers)?;
+        client.adopt(plan.handlers);
         let mut encoded = String::new();
         for (name, value) in &plan.query {
             query::push(&mut encoded, name, value);
@@ -322,11 +318,7 @@ impl<P: Session> Client<P> {
     /// # Errors
     /// None today.
     pub fn disconnect(&self) -> Result<()> {
-        let core = &self.owner.core;
-        core.leave(&self.space);
-        if core.look(|link| link.manager.is_closing_or_closed()) {
-            core.join_threads();
-        }
+        self.owner.core.leave(&self.space);
         Ok(())
     }
 
@@ -337,9 +329,7 @@ impl<P: Session> Client<P> {
     /// # Errors
     /// None today.
     pub fn close(&self) -> Result<()> {
-        let core = &self.owner.core;
-        core.close();
-        core.join_threads();
+        self.owner.core.close();
         Ok(())
     }
 
@@ -414,9 +404,6 @@ impl<P: Session> Client<P> {
     }
 
     fn add_handler(&self, trigger: Trigger, once: bool, handler: Handler) -> HandlerId {
-        if let Err(error) = self.owner.core.dispatcher.start() {
-            tracing::error!(error = %error.chain());
-        }
         self.space.add(trigger, once, handler)
     }
 }
@@ -464,9 +451,7 @@ impl<P: Session> Socket for Client<P> {
     ) -> Result<()> {
         check::<P>(event, &payload)?;
         let expiry = Expiry::new(Instant::now(), timeout);
-        let core = &self.owner.core;
-        core.dispatcher.start()?;
-        core.ask(&self.space, payload, Waiter::Callback(then), expiry)
+        self.owner.core.ask(&self.space, payload, then, expiry)
     }
 
     fn add_handler(&self, trigger: Trigger, once: bool, handler: Handler) -> HandlerId {

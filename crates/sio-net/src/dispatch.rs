@@ -1,13 +1,13 @@
 //! The thread that runs handlers: one at a time, in the order things happened, with no lock held.
 //!
-//! It starts with the first handler and does nothing but run them, so a slow one delays neither heartbeats nor calls
-//! of other threads.
+//! It starts with the first thing to run and does nothing else, so a slow handler delays neither heartbeats nor calls of
+//! other threads.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,7 @@ pub(crate) enum Delivery {
 
 /// Deliveries on their way to the thread that runs them.
 pub(crate) struct Dispatcher {
+    this: Weak<Self>,
     bounds: Bounds,
     state: Mutex<State>,
     changed: Condvar,
@@ -45,9 +46,9 @@ struct State {
     /// Whether events were given up since there was room again.
     overflowing: bool,
     thread: Option<JoinHandle<()>>,
-    /// Nothing more will be handed over.
+    /// Whether the thread goes when it has run everything, rather than wait for more.
     over: bool,
-    /// The thread has run everything.
+    /// Whether the thread is gone, or about to be: it runs nothing more.
     ended: bool,
 }
 
@@ -58,7 +59,9 @@ pub(crate) struct Overflowed {
     pub(crate) events: usize,
     /// The bytes of their payloads.
     pub(crate) bytes: usize,
-    /// Whether it is the first since there was room.
+    /// How many were given up.
+    pub(crate) given_up: u64,
+    /// Whether it is the first time since there was room.
     pub(crate) is_first: bool,
 }
 
@@ -73,7 +76,8 @@ impl Dispatcher {
             over: true,
             ended: false,
         };
-        Arc::new(Self {
+        Arc::new_cyclic(|this| Self {
+            this: this.clone(),
             bounds,
             state: Mutex::new(state),
             changed: Condvar::new(),
@@ -85,24 +89,30 @@ impl Dispatcher {
         lock(&self.state).over = false;
     }
 
-    /// Makes sure that deliveries are run, if there is a connection for them to come from.
-    pub(crate) fn start(self: &Arc<Self>) -> Result<(), Error> {
-        let mut state = lock(&self.state);
-        if state.over || (state.thread.is_some() && !state.ended) {
+    /// Whether the current thread is the one that runs handlers.
+    pub(crate) fn is_current(&self) -> bool {
+        RUNS_FOR.get() == Some(std::ptr::from_ref(self))
+    }
+
+    /// Makes sure that there is a thread for what is handed over.
+    pub(crate) fn start(&self) -> Result<(), Error> {
+        self.start_locked(&mut lock(&self.state))
+    }
+
+    fn start_locked(&self, state: &mut State) -> Result<(), Error> {
+        if state.thread.is_some() && !state.ended {
             return Ok(());
         }
-        let dispatcher = Arc::clone(self);
+        let Some(dispatcher) = self.this.upgrade() else {
+            return Ok(()); // a method of it runs, so it is there
+        };
         let thread = thread::Builder::new()
             .name("sio-handlers".into())
             .spawn(move || dispatcher.run())
             .map_err(|error| Error::transport("starting the thread for handlers", error))?;
         state.ended = false;
-        let before = state.thread.replace(thread);
-        drop(state);
-        if let Some(before) = before {
-            // It has run everything: this is not for long. User code's panics were caught.
-            let _ = before.join();
-        }
+        // The one before has nothing left to do but to end.
+        state.thread = Some(thread);
         Ok(())
     }
 
@@ -122,7 +132,8 @@ impl Dispatcher {
             };
             let size = event.args().size();
             if !self.bounds.hold(state.events + 1, state.bytes + size) {
-                overflowed.push((Arc::clone(&space), state.overflow()));
+                let before = given_up.len();
+                let mut shortage = state.overflow();
                 if self.bounds.overflow == Overflow::DropOldest && self.bounds.hold(1, size) {
                     while !self.bounds.hold(state.events + 1, state.bytes + size) {
                         let Some(oldest) = state.take_oldest_event() else {
@@ -130,14 +141,21 @@ impl Dispatcher {
                         };
                         given_up.push(oldest);
                     }
+                    shortage.given_up = (given_up.len() - before) as u64;
+                    overflowed.push((Arc::clone(&space), shortage));
                 } else {
                     given_up.push(event);
+                    overflowed.push((space, shortage));
                     continue;
                 }
             }
             state.events += 1;
             state.bytes += size;
             state.queue.push_back(Delivery::Event(space, event));
+        }
+        if let Err(error) = self.start_locked(&mut state) {
+            // What waits is run when there is a thread.
+            tracing::error!(error = %error.chain());
         }
         drop(state);
         self.changed.notify_all();
@@ -181,6 +199,7 @@ impl Dispatcher {
     }
 
     fn run(&self) {
+        RUNS_FOR.set(Some(std::ptr::from_ref(self)));
         let mut plan = Vec::new();
         while let Some(delivery) = self.next() {
             match delivery {
@@ -230,6 +249,7 @@ impl State {
         Overflowed {
             events: self.events,
             bytes: self.bytes,
+            given_up: 1,
             is_first: !std::mem::replace(&mut self.overflowing, true),
         }
     }
@@ -247,6 +267,8 @@ impl State {
 }
 
 thread_local! {
+    /// The dispatcher whose thread this is.
+    static RUNS_FOR: Cell<Option<*const Dispatcher>> = const { Cell::new(None) };
     /// The namespace whose handlers of `Status::Connected` this thread runs.
     static HOOK_OF: Cell<Option<*const Space>> = const { Cell::new(None) };
 }

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Poll, Token, Waker};
 use sio_core::event::{Question, Reply};
-use sio_core::manager::{Ask, Emit, Expiry, NamespaceId, NotTaken, Taken};
+use sio_core::manager::{Ask, Emit, Expiry, NamespaceId, NotTaken, Origin, Taken};
 use sio_core::session::{Input, Session};
 use sio_core::socket::{AckCallback, IfOffline};
 use sio_core::{Args, Deadline, DisconnectReason, Encoded, Error, Result};
@@ -160,26 +160,24 @@ impl<P: Session> Core<P> {
         space: &Space,
         ask: impl FnOnce(&mut Link<P>, Instant) -> Result<()>,
     ) -> Result<()> {
-        if self.look(|link| link.manager.is_closing()) {
-            self.wait_for_end();
-        }
+        // One that is being closed is over first.
+        let ending = self.look(|link| self.running().filter(|_| link.manager.is_closing()));
+        self.wait_for_end_of(ending);
         let outcome = Slot::new();
         let joining = lock(&self.joining);
         let (mut link, runs) = self.lock_with_old_threads_gone();
         if !runs {
-            link.begin();
             self.seat.open();
+            if let Err(error) = self.start_loop() {
+                self.seat.end();
+                return Err(error);
+            }
+            link.begin();
             self.dispatcher.open();
             lock(&self.life).runs = true;
         }
         space.add_joiner(&outcome);
-        let has_handlers = link.has_handlers();
         self.process_locked(link, ask)?;
-        if !runs && let Err(error) = self.start_threads(has_handlers) {
-            drop(joining);
-            self.close();
-            return Err(error);
-        }
         drop(joining);
         outcome.wait()
     }
@@ -199,10 +197,7 @@ impl<P: Session> Core<P> {
         }
     }
 
-    fn start_threads(&self, has_handlers: bool) -> Result<()> {
-        if has_handlers {
-            self.dispatcher.start()?;
-        }
+    fn start_loop(&self) -> Result<()> {
         let Some(this) = self.this.upgrade() else {
             return Ok(()); // a method of it runs, so it is there
         };
@@ -247,14 +242,16 @@ impl<P: Session> Core<P> {
         self.hand_over(space, emit, self.options.send_timeout)
     }
 
-    /// Emits and asks for an ack.
+    /// Emits and asks for an ack, whose outcome goes to a callback.
     pub(crate) fn ask(
         &self,
         space: &Space,
         payload: Encoded,
-        waiter: Waiter,
+        then: AckCallback,
         expiry: Expiry,
     ) -> Result<()> {
+        self.dispatcher.start()?;
+        let waiter = Waiter::Callback(then);
         let mut emit = Emit::new(payload);
         emit.ask = Some(Ask { waiter, expiry });
         let patience = expiry.after.min(self.options.send_timeout);
@@ -266,7 +263,11 @@ impl<P: Session> Core<P> {
         let taken = if space.is_open() {
             self.emit_or_join_burst(space.id, emit)
         } else {
-            emit.is_ahead = is_in_hook_of(space);
+            if is_in_hook_of(space) {
+                emit.origin = Origin::Hook;
+            } else if self.dispatcher.is_current() && emit.origin == Origin::Program {
+                emit.origin = Origin::Handlers;
+            }
             self.process(|link, now| link.manager.emit(space.id, emit, now))
         };
         match taken {
@@ -294,7 +295,13 @@ impl<P: Session> Core<P> {
         let slot = Slot::new();
         let expiry = Expiry::new(Instant::now(), after);
         let deadline = expiry.at;
-        self.ask(space, payload, Waiter::Caller(Arc::clone(&slot)), expiry)?;
+        let mut emit = Emit::new(payload);
+        let waiter = Waiter::Caller(Arc::clone(&slot));
+        emit.ask = Some(Ask { waiter, expiry });
+        if self.dispatcher.is_current() {
+            emit.origin = Origin::WaitingHandler;
+        }
+        self.hand_over(space, emit, after.min(self.options.send_timeout))?;
         let waiting: Arc<dyn Waiting> = Arc::clone(&slot) as Arc<dyn Waiting>;
         // The manager reports the deadline. A little later nothing will come any more.
         let patience = deadline + Duration::from_secs(1);
@@ -330,13 +337,32 @@ impl<P: Session> Core<P> {
         }))
     }
 
+    /// Leaves a namespace. If that closes the connection, waits until its threads have ended.
     pub(crate) fn leave(&self, space: &Space) {
-        self.process(|link, now| link.manager.leave(space.id, now));
+        let ending = self.process(|link, now| {
+            link.manager.leave(space.id, now);
+            link.manager.is_closing_or_closed().then(|| self.running())
+        });
+        if let Some(connection) = ending {
+            self.join_threads(connection);
+        }
     }
 
-    /// Asks to close; what was emitted before is sent first.
+    /// Closes, in whatever state: what was emitted before is sent first. Waits until the threads have ended.
     pub(crate) fn close(&self) {
-        self.process(|link, now| link.manager.close(now));
+        let connection = self.process(|link, now| {
+            link.manager.close(now);
+            self.running()
+        });
+        self.join_threads(connection);
+    }
+
+    /// Closes because the last handle is gone: nothing will be opened any more.
+    pub(crate) fn abandon(&self) {
+        self.process(|link, now| {
+            link.manager.close(now);
+            link.abandon();
+        });
     }
 
     /// Sends the emits that wait although their namespace is connected.
@@ -346,26 +372,38 @@ impl<P: Session> Core<P> {
 
     /// Gives up the emits that wait.
     pub(crate) fn clear_queue(&self, space: &Space) -> usize {
-        self.process(|link, _| link.manager.clear_queue(space.id))
+        self.process(|link, _| link.clear_queue(space))
     }
 
-    /// Waits until everything has ended after [`close`](Self::close), except a handler that does not return.
-    pub(crate) fn join_threads(&self) {
-        self.wait_for_end();
+    /// Waits until everything of a connection has ended, except a handler that does not return.
+    fn join_threads(&self, connection: Option<u64>) {
+        self.wait_for_end_of(connection);
         // One that closes at the same time waits until they are joined, too.
         let joining = lock(&self.joining);
-        let threads = std::mem::take(&mut *lock(&self.threads));
-        join_all(threads);
+        // If it was opened again, then by somebody who has joined the threads.
+        if !lock(&self.life).runs {
+            join_all(std::mem::take(&mut *lock(&self.threads)));
+        }
         drop(joining);
         self.dispatcher.wait(self.options.close_timeout);
     }
 
+    /// The number of the connection that is there. With the link locked, it stays so.
+    fn running(&self) -> Option<u64> {
+        let life = lock(&self.life);
+        life.runs.then_some(life.ends)
+    }
+
     /// Waits until the connection is over.
     pub(crate) fn wait_for_end(&self) {
+        self.wait_for_end_of(self.running());
+    }
+
+    /// Waits until a connection is over. One that is opened behind it does not count.
+    fn wait_for_end_of(&self, connection: Option<u64>) {
+        let Some(number) = connection else { return };
         let mut life = lock(&self.life);
-        let ends = life.ends;
-        // One that is opened again at once has ended nevertheless.
-        while life.runs && life.ends == ends {
+        while life.runs && life.ends == number {
             life = self
                 .ended
                 .wait(life)
@@ -481,7 +519,8 @@ impl<P: Session> Core<P> {
     /// Carries out what the manager wants, and lets the lock go.
     fn settle(&self, mut link: MutexGuard<'_, Link<P>>, now: Instant) {
         link.settle(self, now);
-        let backlog = link.backlog();
+        // With the link locked, so that none is put down behind a newer one.
+        self.backlog.set(link.backlog());
         let wake = link.must_wake_driver();
         if link.takes_end() {
             self.end(&mut link);
@@ -489,7 +528,6 @@ impl<P: Session> Core<P> {
         let told_caller = link.has_told_caller();
         self.drivable.store(link.has_websocket(), Ordering::Release);
         drop(link);
-        self.backlog.set(backlog);
         if wake {
             self.seat.wake();
         } else if told_caller {
@@ -546,17 +584,13 @@ impl<P: Session> Core<P> {
         Ok(())
     }
 
-    /// Flushes a namespace's queue, unless the connection that this was meant for is gone.
-    fn flusher(&self, space: &Arc<Space>, connection: u64) -> Box<dyn FnOnce() + Send> {
+    /// Sends what waited for the hook of a namespace, once that has run.
+    fn releaser(&self, space: &Arc<Space>, join: u64) -> Box<dyn FnOnce() + Send> {
         let this = self.this.clone();
         let space = Arc::clone(space);
         Box::new(move || {
             if let Some(core) = this.upgrade() {
-                core.process(|link, now| {
-                    if link.manager.epoch() == connection {
-                        link.flush(&space, now);
-                    }
-                });
+                core.process(|link, now| link.release(&space, join, now));
             }
         })
     }

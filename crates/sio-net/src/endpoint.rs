@@ -28,25 +28,19 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// With the authorization that user and password in the URL stand for, unless the headers have one.
-    pub(crate) fn new(target: Target, query: String, headers: HeaderMap) -> Result<Self> {
-        let mut endpoint = Self {
-            target,
-            query,
-            headers,
-        };
-        if !endpoint.headers.contains_key(header::AUTHORIZATION) {
-            endpoint.authorize_by_url()?;
+    /// The headers of every request: with the authorization that user and password in the URL stand for, unless there is
+    /// one already.
+    ///
+    /// # Errors
+    /// [`UsageError::Option`] if user and password cannot be sent.
+    pub(crate) fn full_headers(&self) -> Result<HeaderMap> {
+        let mut headers = self.headers.clone();
+        if let Some((user, password)) = &self.target.userinfo
+            && !headers.contains_key(header::AUTHORIZATION)
+        {
+            headers.insert(header::AUTHORIZATION, basic_auth(user, password)?);
         }
-        Ok(endpoint)
-    }
-
-    fn authorize_by_url(&mut self) -> Result<()> {
-        if let Some((user, password)) = &self.target.userinfo {
-            let value = basic_auth(user, password)?;
-            self.headers.insert(header::AUTHORIZATION, value);
-        }
-        Ok(())
+        Ok(headers)
     }
 
     /// The query of every request.
@@ -95,7 +89,7 @@ impl Attempt {
     /// [`UsageError::Url`].
     pub fn set_url(&mut self, url: &str) -> Result<()> {
         self.endpoint.target = Target::parse(url)?;
-        self.endpoint.authorize_by_url()
+        Ok(())
     }
 
     /// Sets a query parameter, in place of those of the same name.
@@ -292,7 +286,11 @@ mod tests {
 
     fn endpoint(url: &str, query: &str) -> Endpoint {
         let target = Target::parse(url).unwrap();
-        Endpoint::new(target, query.to_owned(), HeaderMap::new()).unwrap()
+        Endpoint {
+            target,
+            query: query.to_owned(),
+            headers: HeaderMap::new(),
+        }
     }
 
     fn attempt() -> Attempt {
@@ -360,7 +358,11 @@ mod tests {
         assert_eq!(attempt.endpoint.full_query(), "c=3&token=old&b=2");
         assert!(attempt.endpoint.target.tls);
         assert_eq!(attempt.endpoint.address(), Some("[::1]:2".parse().unwrap()));
-        assert!(attempt.endpoint.headers.contains_key(header::AUTHORIZATION));
+        let headers = attempt.endpoint.full_headers().unwrap();
+        assert_eq!(headers[header::AUTHORIZATION], "Basic bWU6cHc=");
+        // Nobody else sees that password.
+        attempt.set_url("http://elsewhere").unwrap();
+        assert!(attempt.endpoint.full_headers().unwrap().is_empty());
         attempt.set_url("gopher://x").unwrap_err();
     }
 

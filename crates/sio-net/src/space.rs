@@ -121,16 +121,19 @@ impl Space {
         if self.receiver_count.load(Ordering::Acquire) == 0 {
             return Ok(false);
         }
-        let mut outcome = Ok(false);
+        let mut outcome: Result<bool, Overflowed> = Ok(false);
         let receivers = lock(&self.receivers);
         for queue in receivers.queues.iter().filter_map(Weak::upgrade) {
             match queue.push(event.clone(), bounds) {
                 Ok(()) => outcome = outcome.map(|_| true),
-                // One report is enough, and the first of a shortage is worth more.
-                Err(overflowed) => match outcome {
-                    Err(Overflowed { is_first: true, .. }) => {}
-                    _ => outcome = Err(overflowed),
-                },
+                // One report is enough.
+                Err(mut overflowed) => {
+                    if let Err(before) = outcome {
+                        overflowed.given_up += before.given_up;
+                        overflowed.is_first |= before.is_first;
+                    }
+                    outcome = Err(overflowed);
+                }
             }
         }
         outcome
@@ -150,12 +153,11 @@ impl Space {
         lock(&self.receivers).over = false;
     }
 
-    /// The connection is over.
+    /// The connection is over. Receivers of a namespace that never was connected wait for the next one.
     pub(crate) fn end(&self) {
         self.set_connected(false);
         self.set_open(false);
         lock(&self.receivers).over = true;
-        self.close_receivers();
     }
 
     // --- state --------------------------------------------------------------------------------------------------
@@ -221,13 +223,15 @@ impl Queue {
         let state = &mut *guard;
         // Half empty, so that each shortage is told once.
         state.overflowing &= !bounds.hold(2 * state.events.len(), 2 * state.bytes);
-        let mut overflowed = None;
+        let mut overflowed: Option<Overflowed> = None;
         while !bounds.hold(state.events.len() + 1, state.bytes + size) {
-            overflowed.get_or_insert(Overflowed {
+            let shortage = overflowed.get_or_insert(Overflowed {
                 events: state.events.len(),
                 bytes: state.bytes,
+                given_up: 0,
                 is_first: !state.overflowing,
             });
+            shortage.given_up += 1;
             state.overflowing = true;
             state.lost += 1;
             let gives_way = bounds.overflow == Overflow::DropOldest && bounds.hold(1, size);

@@ -20,6 +20,8 @@ pub(super) struct Namespace<W> {
     pub(super) join_timeout: Duration,
     /// Whether the program asked for it. The root is connected without being asked for; alone it keeps no connection.
     pub(super) wanted: bool,
+    /// Whether the program left it. A root that was left does not come back with the next session.
+    pub(super) is_left: bool,
     /// Whether it is joined with every session: it was in, or the first connect is retried.
     pub(super) returns: bool,
     /// Whether it was ever in.
@@ -32,6 +34,8 @@ pub(super) struct Namespace<W> {
     pub(super) queue: Queue<W>,
     /// Whether emits wait although it is in: for its hook, or for the program to flush.
     pub(super) is_held: bool,
+    /// How often it was joined.
+    pub(super) joins: u64,
     /// Events that came before the namespace's connect packet.
     pub(super) early: VecDeque<(ByteString, Args, Option<AckId>)>,
 }
@@ -62,8 +66,22 @@ pub struct Emit<W> {
     pub expiry: Option<Expiry>,
     /// Whether it is given up rather than wait.
     pub is_volatile: bool,
-    /// Whether it goes before what waits, as what the hook of a connected namespace emits.
-    pub is_ahead: bool,
+    /// Who emits it.
+    pub origin: Origin,
+}
+
+/// Who emits an event: it decides what goes before what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Origin {
+    /// Any thread of the program: it goes behind what waits.
+    #[default]
+    Program,
+    /// The thread that runs handlers.
+    Handlers,
+    /// The same, in a handler that waits for the ack: no hook can run before it has it, so it does not wait for one.
+    WaitingHandler,
+    /// The hook of the namespace: it goes before what waits.
+    Hook,
 }
 
 /// Who waits for an ack, and until when.
@@ -108,7 +126,7 @@ impl<W> Emit<W> {
             ask: None,
             expiry: None,
             is_volatile: false,
-            is_ahead: false,
+            origin: Origin::Program,
         }
     }
 
@@ -129,6 +147,7 @@ impl<W> Namespace<W> {
             state: State::Out(DisconnectReason::NotYet),
             join_timeout: Duration::ZERO,
             wanted: false,
+            is_left: false,
             returns: false,
             was_in: false,
             attempt: 0,
@@ -136,6 +155,7 @@ impl<W> Namespace<W> {
             acks: AckTable::new(first_ack),
             queue: Queue::new(),
             is_held: false,
+            joins: 0,
             early: VecDeque::new(),
         }
     }

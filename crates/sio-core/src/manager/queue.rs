@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::time::Instant;
 
-use super::{Ask, Emit, Expiry};
+use super::{Ask, Emit, Expiry, Origin};
 use crate::bounds::Bounds;
 
 /// Emits in the order they were made; each may expire.
@@ -72,6 +72,28 @@ impl<W> Queue<W> {
     pub(super) fn pop(&mut self) -> Option<Emit<W>> {
         let (number, entry) = self.entries.pop_first()?;
         Some(self.forget(number, entry))
+    }
+
+    /// If a handler waits for the ack of something here, what handlers emitted, in order.
+    pub(super) fn take_of_waiting_handler(&mut self) -> Vec<Emit<W>> {
+        let waits = |emit: &Emit<W>| emit.origin == Origin::WaitingHandler;
+        if !self.iter().any(waits) {
+            return Vec::new();
+        }
+        let of_handlers = |emit: &Emit<W>| emit.origin != Origin::Program;
+        let numbers: Vec<u64> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| of_handlers(&entry.emit))
+            .map(|(&number, _)| number)
+            .collect();
+        let mut taken = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            if let Some(entry) = self.entries.remove(&number) {
+                taken.push(self.forget(number, entry));
+            }
+        }
+        taken
     }
 
     /// Everything, in order.

@@ -150,10 +150,9 @@ impl Scenario {
                 Effect::Io(io) => format!("{io:?}"),
                 Effect::Out(_) => unreachable!(),
                 Effect::HangUp => "hang up".to_owned(),
-                Effect::Hook(id) => {
-                    let said = format!("{} hook", self.name(id));
-                    self.manager.flush(id, self.now);
-                    said
+                Effect::Hook { namespace, join } => {
+                    self.manager.release(namespace, join, self.now);
+                    format!("{} hook", self.name(namespace))
                 }
                 Effect::Status(id, Status::Connected { again }) => {
                     let again = if again { " again" } else { "" };

@@ -38,6 +38,7 @@ fn websocket_has_two_threads_and_one_without_handlers() {
             });
             threads_are(&["sio-loop"]);
             client.on("x", || {});
+            socket.text("5:::{\"name\":\"x\"}");
             threads_are(&["sio-handlers", "sio-loop"]);
             let closing = background("closing", move || client.close());
             socket.expect("0::");

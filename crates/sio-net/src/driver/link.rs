@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytestring::ByteString;
+use http::HeaderMap;
 use mio::{Registry, Token};
 use sio_core::manager::{Effect, Emit, Manager, NamespaceId, ROOT, ROOT_ID, Settings};
 use sio_core::session::{AckId, Input, Io, Method, Request, RequestId, Session, SessionConfig};
@@ -36,6 +37,7 @@ pub(crate) struct Link<P: Session> {
     tls: Option<tls::Connector>,
     /// What this session's requests carry, as the hook left it.
     endpoint: Endpoint,
+    headers: HeaderMap,
     /// Where this session's connections go; looked up once for all of them.
     route: Option<Route>,
     registry: Registry,
@@ -54,6 +56,8 @@ pub(crate) struct Link<P: Session> {
     told_caller: bool,
     /// Whether there is no connection, nor the wish for one.
     over: bool,
+    /// Whether the last handle is gone: nothing will be opened any more.
+    abandoned: bool,
     /// Whether the manager has just ended.
     ends: bool,
 }
@@ -70,6 +74,7 @@ impl<P: Session> Link<P> {
         };
         let mut link = Self {
             endpoint: options.endpoint.clone(),
+            headers: HeaderMap::new(),
             options,
             manager: Manager::new(settings),
             spaces: Vec::new(),
@@ -86,6 +91,7 @@ impl<P: Session> Link<P> {
             asleep_until: None,
             told_caller: false,
             over: true,
+            abandoned: false,
             ends: false,
         };
         if link.endpoint.target.tls {
@@ -106,10 +112,6 @@ impl<P: Session> Link<P> {
         space
     }
 
-    pub(super) fn has_handlers(&self) -> bool {
-        self.spaces.iter().any(|(_, space)| space.has_handlers())
-    }
-
     /// Emits that joined a burst. Their callers have gone on: if the namespace has gone meanwhile, an ack's waiter is
     /// told, and an emit without one is lost as it would have been on the wire.
     pub(super) fn emit_all(&mut self, burst: Vec<(NamespaceId, Emit<Waiter>)>, now: Instant) {
@@ -123,7 +125,20 @@ impl<P: Session> Link<P> {
         }
     }
 
-    /// Sends the emits of a namespace that waited for its hook, or for the program.
+    /// The hook of a namespace has run: sends the emits that waited for it.
+    pub(super) fn release(&mut self, space: &Space, join: u64, now: Instant) {
+        self.manager.release(space.id, join, now);
+        space.set_open(self.manager.is_open(space.id));
+    }
+
+    /// Gives up the emits of a namespace that wait.
+    pub(super) fn clear_queue(&mut self, space: &Space) -> usize {
+        let count = self.manager.clear_queue(space.id);
+        space.set_open(self.manager.is_open(space.id));
+        count
+    }
+
+    /// Sends the emits of a namespace that waited for the program.
     pub(super) fn flush(&mut self, space: &Space, now: Instant) -> usize {
         let count = self.manager.flush(space.id, now);
         space.set_open(self.manager.is_open(space.id));
@@ -232,6 +247,7 @@ impl<P: Session> Link<P> {
             host: target.host.clone(),
             tls: self.tls.clone().filter(|_| target.tls),
         });
+        self.headers = prepared.endpoint.full_headers()?;
         self.endpoint = prepared.endpoint;
         Ok(())
     }
@@ -275,8 +291,9 @@ impl<P: Session> Link<P> {
         overflowed: Overflowed,
         now: Instant,
     ) {
-        self.manager.count_dropped_events(1);
-        if !overflowed.is_first {
+        self.manager.count_dropped_events(overflowed.given_up);
+        let is_fatal = self.options.inbox.overflow == Overflow::Error;
+        if !is_fatal && !overflowed.is_first {
             return;
         }
         let error = Error::Overflow {
@@ -286,7 +303,7 @@ impl<P: Session> Link<P> {
             bytes: overflowed.bytes,
         };
         tracing::warn!(namespace = %space.name, error = %error.chain());
-        if self.options.inbox.overflow == Overflow::Error {
+        if is_fatal {
             self.manager.fail(error, now);
         } else {
             self.status(space.id, Status::Error(error));
@@ -350,7 +367,7 @@ impl<P: Session> Link<P> {
             Effect::Tolerated(name, detail) => {
                 tracing::debug!(tolerance = name, %detail, "something odd was let pass");
             }
-            Effect::Hook(id) => self.run_hook(id, core, now),
+            Effect::Hook { namespace, join } => self.run_hook(namespace, join, core, now),
             Effect::Out(id) => {
                 if let Some(space) = self.find(id) {
                     space.close_receivers();
@@ -403,7 +420,7 @@ impl<P: Session> Link<P> {
             shown: self.endpoint.target.shown(),
             authority: self.endpoint.target.authority.clone(),
             target,
-            headers: self.endpoint.headers.clone(),
+            headers: self.headers.clone(),
             max_message: self.options.limits.message_bytes,
             rules: P::WEBSOCKET,
         };
@@ -461,7 +478,7 @@ impl<P: Session> Link<P> {
         let config = HttpConfig {
             route,
             origin: self.endpoint.target.shown(),
-            headers: self.endpoint.headers.clone(),
+            headers: self.headers.clone(),
             max_body: self.options.limits.message_bytes,
         };
         Lane::start(name, config, core.answerer(self.manager.epoch()))
@@ -607,15 +624,15 @@ impl<P: Session> Link<P> {
     }
 
     /// The handlers that a namespace is connected run; then what waits for them leaves.
-    fn run_hook(&mut self, id: NamespaceId, core: &Core<P>, now: Instant) {
+    fn run_hook(&mut self, id: NamespaceId, join: u64, core: &Core<P>, now: Instant) {
         let Some(space) = self.find(id).map(Arc::clone) else {
             return;
         };
         if space.with_registry(|registry| registry.has_status()) {
-            let then = core.flusher(&space, self.manager.epoch());
+            let then = core.releaser(&space, join);
             self.deliveries.push(Delivery::Then(then));
         } else {
-            self.flush(&space, now);
+            self.release(&space, join, now);
         }
     }
 
@@ -667,6 +684,17 @@ impl<P: Session> Link<P> {
         self.over = true;
         for (_, space) in &self.spaces {
             space.end();
+            if self.abandoned {
+                space.close_receivers();
+            }
+        }
+    }
+
+    /// The last handle is gone.
+    pub(super) fn abandon(&mut self) {
+        self.abandoned = true;
+        if self.over {
+            self.end();
         }
     }
 

@@ -45,6 +45,7 @@ fn websocket_has_two_threads_and_one_without_handlers() {
             let client = connecting.join().unwrap();
             threads_are(&["sio-loop"]);
             client.on("x", || {});
+            socket.text("42[\"x\"]");
             threads_are(&["sio-handlers", "sio-loop"]);
             let closing = background("closing", move || client.close());
             socket.is_closed();

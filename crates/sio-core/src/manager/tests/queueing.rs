@@ -66,7 +66,7 @@ fn what_the_hook_emits_goes_before_what_waits_and_other_emits_behind_it() {
     scenario.emit(ROOT_ID, "waited", None).unwrap();
     scenario.reconnect();
     while let Some(effect) = scenario.manager.poll_effect(scenario.now) {
-        if matches!(effect, Effect::Hook(_)) {
+        if matches!(effect, Effect::Hook { .. }) {
             break;
         }
     }
@@ -76,7 +76,7 @@ fn what_the_hook_emits_goes_before_what_waits_and_other_emits_behind_it() {
         Ok(Taken::Queued)
     );
     let mut of_hook = plain("subscribe");
-    of_hook.is_ahead = true;
+    of_hook.origin = Origin::Hook;
     assert_eq!(scenario.take(ROOT_ID, of_hook), Ok(Taken::Sent));
     assert_eq!(scenario.manager.flush(ROOT_ID, scenario.now), 2);
     assert!(scenario.manager.is_open(ROOT_ID));
@@ -91,12 +91,81 @@ fn what_the_hook_emits_goes_before_what_waits_and_other_emits_behind_it() {
 }
 
 #[test]
+fn a_handler_that_waits_for_its_ack_is_not_behind_the_hook_that_waits_for_it() {
+    let mut scenario = offline(Bounds::default(), false);
+    scenario.emit(ROOT_ID, "another thread's", None).unwrap();
+    for (event, origin) in [
+        ("the handler's", Origin::Handlers),
+        ("the handler's call", Origin::WaitingHandler),
+    ] {
+        let mut emit = plain(event);
+        emit.origin = origin;
+        scenario.take(ROOT_ID, emit).unwrap();
+    }
+    scenario.reconnect();
+    while let Some(effect) = scenario.manager.poll_effect(scenario.now) {
+        if matches!(effect, Effect::Hook { .. }) {
+            break;
+        }
+    }
+    assert_eq!(
+        scenario.commands(),
+        [
+            r#"emit / None ["the handler's"]"#,
+            r#"emit / None ["the handler's call"]"#
+        ]
+    );
+    assert_eq!(scenario.queued(), [r#"["another thread's"]"#]);
+}
+
+#[test]
+fn a_hook_of_an_earlier_join_releases_nothing() {
+    let mut scenario = offline(Bounds::default(), false);
+    scenario.emit(ROOT_ID, "waited", None).unwrap();
+    scenario.reconnect();
+    let mut join = None;
+    while let Some(effect) = scenario.manager.poll_effect(scenario.now) {
+        if let Effect::Hook { join: of_this, .. } = effect {
+            join = Some(of_this);
+            break;
+        }
+    }
+    let join = join.expect("a hook");
+    scenario.manager.release(ROOT_ID, join - 1, scenario.now);
+    assert!(scenario.commands().is_empty());
+    scenario.manager.release(ROOT_ID, join, scenario.now);
+    assert_eq!(scenario.commands(), [r#"emit / None ["waited"]"#]);
+}
+
+#[test]
+fn what_waited_for_its_hook_waits_on_when_the_server_takes_the_namespace_away() {
+    let mut scenario = Scenario::with(Settings {
+        reconnect: Reconnect::default().jitter(0.0).after_server(true),
+        ..settings()
+    });
+    scenario.activate();
+    scenario.emit(ROOT_ID, "waited", None).unwrap();
+    scenario.says([opened(), joined("/")]);
+    while let Some(effect) = scenario.manager.poll_effect(scenario.now) {
+        if matches!(effect, Effect::Hook { .. }) {
+            break;
+        }
+    }
+    scenario.says([SessionEvent::Left {
+        namespace: "/".into(),
+    }]);
+    scenario.effects();
+    assert_eq!(scenario.commands(), ["close"]);
+    assert_eq!(scenario.queued(), [r#"["waited"]"#]);
+}
+
+#[test]
 fn closing_before_the_hook_has_run_sends_what_waited_for_it() {
     let mut scenario = offline(two(), false);
     scenario.emit(ROOT_ID, "a", None).unwrap();
     scenario.reconnect();
     while let Some(effect) = scenario.manager.poll_effect(scenario.now) {
-        if matches!(effect, Effect::Hook(_)) {
+        if matches!(effect, Effect::Hook { .. }) {
             break;
         }
     }
@@ -114,6 +183,7 @@ fn a_program_that_flushes_itself_decides_when_and_may_clear_before() {
     scenario.emit(ROOT_ID, "b", Some("asker")).unwrap();
     assert!(scenario.commands().is_empty());
     assert_eq!(scenario.manager.clear_queue(ROOT_ID), 2);
+    assert!(scenario.manager.is_open(ROOT_ID), "nothing waits any more");
     assert_eq!(
         scenario.effects(),
         [
@@ -121,11 +191,25 @@ fn a_program_that_flushes_itself_decides_when_and_may_clear_before() {
         ]
     );
     scenario.emit(ROOT_ID, "c", None).unwrap();
-    assert_eq!(scenario.manager.flush(ROOT_ID, scenario.now), 1);
-    scenario.emit(ROOT_ID, "d", None).unwrap();
+    assert_eq!(scenario.commands(), [r#"emit / None ["c"]"#]);
+}
+
+#[test]
+fn what_the_program_flushes_leaves_in_order_before_later_emits() {
+    let mut scenario = offline(Bounds::default(), true);
+    scenario.emit(ROOT_ID, "a", None).unwrap();
+    scenario.reconnect();
+    scenario.effects();
+    scenario.emit(ROOT_ID, "b", None).unwrap();
+    assert_eq!(scenario.manager.flush(ROOT_ID, scenario.now), 2);
+    scenario.emit(ROOT_ID, "c", None).unwrap();
     assert_eq!(
         scenario.commands(),
-        [r#"emit / None ["c"]"#, r#"emit / None ["d"]"#]
+        [
+            r#"emit / None ["a"]"#,
+            r#"emit / None ["b"]"#,
+            r#"emit / None ["c"]"#
+        ]
     );
 }
 

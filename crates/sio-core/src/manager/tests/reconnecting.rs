@@ -399,6 +399,112 @@ fn a_namespace_that_does_not_come_back_is_given_up_and_the_root_stays() {
 }
 
 #[test]
+fn a_root_that_was_left_does_not_come_back_and_losses_go_on_being_made_good() {
+    let mut scenario = connected_with(steady());
+    scenario.join("/chat");
+    scenario.says([joined("/chat")]);
+    scenario.effects();
+    scenario.manager.leave(ROOT_ID, scenario.now);
+    scenario.effects();
+    for _ in 0..2 {
+        scenario.says([closed()]);
+        let effects = scenario.effects();
+        assert_eq!(
+            effects.last().unwrap(),
+            "/chat ReconnectScheduled { attempt: 1, delay: 1s }"
+        );
+        scenario.pass(SECOND);
+        scenario.effects();
+        scenario.come_back();
+        scenario.says([joined("/chat")]);
+        let effects = scenario.effects();
+        assert!(
+            !effects.iter().any(|text| text.starts_with("/ ")),
+            "{effects:?}"
+        );
+        assert_eq!(scenario.commands(), ["join /chat None", "leave /"]);
+        assert_eq!(
+            scenario.manager.state(ROOT_ID),
+            ConnectionState::Disconnected
+        );
+    }
+}
+
+#[test]
+fn a_root_that_was_left_while_connecting_costs_nobody_the_connection() {
+    let mut scenario = Scenario::with(Settings {
+        reconnect: steady(),
+        ..settings()
+    });
+    scenario.activate();
+    scenario.join("/chat");
+    scenario.manager.leave(ROOT_ID, scenario.now);
+    scenario.says([opened(), joined("/"), joined("/chat")]);
+    let effects = scenario.effects();
+    assert_eq!(effects.last().unwrap(), "/chat joined");
+    scenario.pass(60 * SECOND);
+    assert!(scenario.effects().is_empty(), "the attempt has succeeded");
+    scenario.says([closed()]);
+    assert_eq!(
+        scenario.effects().last().unwrap(),
+        "/chat ReconnectScheduled { attempt: 1, delay: 1s }"
+    );
+}
+
+#[test]
+fn a_connection_opened_for_one_namespace_closes_with_it_also_when_the_root_was_wanted_before() {
+    let mut scenario = connected_with(steady());
+    scenario.manager.close(scenario.now);
+    scenario.says([lost(DisconnectReason::Client)]);
+    scenario.effects();
+    let chat = scenario.join("/chat");
+    scenario.effects();
+    scenario.come_back();
+    scenario.says([joined("/chat")]);
+    scenario.effects();
+    scenario.commands();
+    scenario.manager.leave(chat, scenario.now);
+    assert_eq!(scenario.commands(), ["close"]);
+}
+
+#[test]
+fn an_error_of_this_side_ends_a_session_and_no_attempt() {
+    let overflow = || Error::Disconnected(DisconnectReason::NotYet);
+    let mut scenario = connected_with(steady());
+    scenario.manager.fail(overflow(), scenario.now);
+    assert_eq!(scenario.commands(), ["close"]);
+    scenario.says([lost(DisconnectReason::Client)]);
+    scenario.effects();
+    scenario.manager.fail(overflow(), scenario.now);
+    assert!(scenario.effects().is_empty(), "while waiting");
+    scenario.pass(SECOND);
+    scenario.effects();
+    scenario.manager.fail(overflow(), scenario.now);
+    assert!(scenario.effects().is_empty(), "while preparing");
+}
+
+#[test]
+fn a_namespace_that_is_lost_again_before_it_is_back_hears_that_its_attempt_failed() {
+    let mut scenario = connected_with(steady());
+    scenario.join("/chat");
+    scenario.says([joined("/chat")]);
+    scenario.effects();
+    scenario.says([closed()]);
+    scenario.effects();
+    scenario.pass(SECOND);
+    scenario.come_back();
+    scenario.effects();
+    scenario.says([closed()]);
+    let effects = scenario.effects();
+    assert!(
+        effects
+            .iter()
+            .any(|text| text.starts_with("/chat ReconnectError { attempt: 1, ")),
+        "{effects:?}"
+    );
+}
+
+#[test]
 fn a_namespace_asked_for_while_offline_waits_for_the_connection_or_its_deadline() {
     let mut scenario = connected_with(steady());
     scenario.says([closed()]);
