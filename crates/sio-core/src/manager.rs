@@ -22,6 +22,9 @@
 //! before them.
 
 mod attempts;
+mod inbound;
+mod joining;
+mod life;
 mod namespace;
 mod queue;
 
@@ -36,7 +39,7 @@ use crate::error::{Deadline, Dropped, Error, UsageError};
 use crate::event::Question;
 use crate::payload::{Args, Encoded};
 use crate::reconnect::Reconnect;
-use crate::session::{AckId, Command, Input, Io, Output, Session, SessionConfig, SessionEvent};
+use crate::session::{AckId, Command, Input, Io, Output, Session, SessionConfig};
 use crate::status::{ConnectionState, DisconnectReason, Status, Transport};
 
 use self::attempts::Attempts;
@@ -357,6 +360,11 @@ impl<S: Session, W> Manager<S, W> {
         }
         match self.link {
             Link::Closed => {
+                let limit = if id == ROOT_ID {
+                    Expiry::new(since, after)
+                } else {
+                    Expiry::new(now, self.settings.connect_timeout)
+                };
                 self.attempts.begin();
                 self.loss = None;
                 let returns = self.attempts.retries_initial();
@@ -365,9 +373,9 @@ impl<S: Session, W> Manager<S, W> {
                 root.is_left = false;
                 root.returns = returns;
                 self.namespaces[id.0].returns = returns;
-                self.attempt(now);
+                self.attempt(limit, now);
             }
-            Link::Waiting { .. } => self.attempt(now),
+            Link::Waiting { .. } => self.next_attempt(now),
             Link::Preparing | Link::Active(_) | Link::Closing { .. } => {}
         }
         Ok(())
@@ -387,7 +395,10 @@ impl<S: Session, W> Manager<S, W> {
         let namespace = &mut self.namespaces[id.0];
         namespace.wanted = false;
         namespace.is_left = true;
-        if !matches!(namespace.state, State::Lost { .. }) {
+        let is_lost = matches!(namespace.state, State::Lost { .. });
+        let comes_along = id == ROOT_ID && self.connect_by.is_some();
+        // A root that is still to come is left when it has.
+        if !is_lost && !comes_along {
             let namespace = namespace.name.clone();
             self.command(Command::Leave { namespace }, now);
         }
@@ -621,7 +632,7 @@ impl<S: Session, W> Manager<S, W> {
         if let Link::Waiting { until } = self.link
             && until <= now
         {
-            self.attempt(now);
+            self.next_attempt(now);
         }
         if let Some(session) = self.link.session_mut() {
             session.handle_timeout(now);
@@ -772,258 +783,6 @@ impl<S: Session, W> Manager<S, W> {
         self.counters
     }
 
-    // --- what the session tells ---------------------------------------------------------------------------------
-
-    fn session_event(&mut self, event: SessionEvent, now: Instant) {
-        match event {
-            SessionEvent::Event {
-                namespace,
-                name,
-                args,
-                id,
-            } => self.deliver(&namespace, name, args, id),
-            SessionEvent::Ack {
-                namespace,
-                id,
-                args,
-            } => self.answer(&namespace, id, args),
-            SessionEvent::Opened { sid, transport } => {
-                self.sid = Some(sid);
-                self.transport = Some(transport);
-                self.send_joins(now);
-            }
-            SessionEvent::Upgraded => {
-                self.transport = Some(Transport::WebSocket);
-                self.tell_all(&Status::Upgraded);
-            }
-            SessionEvent::UpgradeFailed(error) => self.tell_all(&Status::UpgradeFailed(error)),
-            SessionEvent::TransportFailed { transport, error } => {
-                self.tell_all(&Status::TransportFailed { transport, error });
-            }
-            SessionEvent::Joined { namespace } => self.joined(&namespace, now),
-            SessionEvent::Refused { namespace, reason } => {
-                let error = Error::Refused {
-                    namespace: namespace.clone(),
-                    reason,
-                };
-                self.refused(&namespace, error, now);
-            }
-            SessionEvent::Left { namespace } => self.left(&namespace, now),
-            SessionEvent::ServerError { namespace, reason } => {
-                if let Some(id) = self.find(&namespace) {
-                    let status = Status::Error(Error::Server { namespace, reason });
-                    self.effects.push_back(Effect::Status(id, status));
-                }
-            }
-            SessionEvent::Latency(latency) => self.latency = Some(latency),
-            SessionEvent::Tolerated { name, detail } => {
-                self.counters.tolerated += 1;
-                self.effects.push_back(Effect::Tolerated(name, detail));
-            }
-            SessionEvent::Closed(reason) => self.over(reason, now),
-        }
-    }
-
-    fn deliver(&mut self, name: &str, event: ByteString, args: Args, ack: Option<AckId>) {
-        let Some(id) = self.find(name) else {
-            self.counters.dropped_events += 1;
-            return;
-        };
-        let namespace = &mut self.namespaces[id.0];
-        match namespace.state {
-            State::In => {
-                self.counters.events += 1;
-                self.effects.push_back(Effect::Event {
-                    namespace: id,
-                    name: event,
-                    args,
-                    id: ack,
-                });
-            }
-            State::Joining { .. } if namespace.early.len() < EARLY_EVENTS => {
-                namespace.early.push_back((event, args, ack));
-            }
-            _ => self.counters.dropped_events += 1,
-        }
-    }
-
-    fn answer(&mut self, name: &str, id: AckId, args: Args) {
-        let waiter = self
-            .find(name)
-            .and_then(|found| self.namespaces[found.0].acks.answer(id));
-        match waiter {
-            Some(waiter) => self.effects.push_back(Effect::Outcome(waiter, Ok(args))),
-            None => self.counters.unknown_acks += 1,
-        }
-    }
-
-    fn joined(&mut self, name: &str, now: Instant) {
-        let Some(id) = self.find(name) else { return };
-        if !self.link.is_active() {
-            return;
-        }
-        if id == ROOT_ID {
-            self.succeeded(now);
-        }
-        let namespace = &mut self.namespaces[id.0];
-        if !namespace.is_joining() {
-            return;
-        }
-        namespace.state = State::In;
-        namespace.returns = true;
-        namespace.joins += 1;
-        let of_handler = namespace.queue.take_of_waiting_handler();
-        namespace.is_held = !namespace.queue.is_empty();
-        let again = mem::replace(&mut namespace.was_in, true);
-        let attempt = mem::take(&mut namespace.attempt);
-        let early = mem::take(&mut namespace.early);
-        let (is_held, join) = (namespace.is_held, namespace.joins);
-        for emit in of_handler {
-            self.send_emit(id, emit, now);
-        }
-        self.tell(id, Status::Connected { again });
-        if attempt > 0 {
-            self.tell(id, Status::Reconnected { attempt });
-        }
-        if is_held && !self.settings.manual_flush {
-            let namespace = id;
-            self.effects.push_back(Effect::Hook { namespace, join });
-        }
-        self.effects.push_back(Effect::Joined(id, Ok(())));
-        for (event, args, ack) in early {
-            self.deliver(name, event, args, ack);
-        }
-    }
-
-    /// The root of a session is there: the attempt has succeeded.
-    fn succeeded(&mut self, now: Instant) {
-        if self.connect_by.take().is_none() {
-            return; // joined again in the same session
-        }
-        if self.attempts.success() > 0 {
-            self.counters.reconnects += 1;
-        }
-        if self.namespaces[ROOT_ID.0].is_left && S::REJOINS {
-            // It came along, and is not wanted.
-            let namespace = ROOT.into();
-            self.command(Command::Leave { namespace }, now);
-        }
-    }
-
-    fn refused(&mut self, name: &str, error: Error, now: Instant) {
-        let Some(id) = self.find(name) else { return };
-        if !self.link.is_active() {
-            return;
-        }
-        if id == ROOT_ID && self.connect_by.is_some() {
-            // The engine session stays open on the server, but nothing can be done with it.
-            self.shut_because(error.into(), now);
-        } else if self.namespaces[id.0].is_joining() {
-            self.join_failed(id, error, now);
-        }
-    }
-
-    /// The server disconnected a namespace.
-    fn left(&mut self, name: &str, now: Instant) {
-        let Some(id) = self.find(name) else { return };
-        let reason = DisconnectReason::Server;
-        match self.namespaces[id.0].state {
-            State::In if self.link.is_active() => {}
-            State::Joining { .. } if self.link.is_active() => {
-                if id == ROOT_ID && self.connect_by.is_some() {
-                    self.shut_because(reason, now);
-                } else {
-                    self.join_failed(id, Error::Disconnected(reason), now);
-                }
-                return;
-            }
-            _ => return,
-        }
-        let alone = !self.others_remain(id) && !self.settings.keep_open;
-        let returns = self.attempts.is_after_server();
-        // The root comes with a session, and on 0.9 every namespace does so only once.
-        if alone || (returns && (id == ROOT_ID || !S::REJOINS)) {
-            self.shut_because(reason, now);
-        } else if returns {
-            let delay = self.attempts.pause();
-            self.lose(id, &reason);
-            self.namespaces[id.0].attempt = 1;
-            self.namespaces[id.0].state = State::Lost {
-                reason,
-                at: Some(now + countable(delay)),
-            };
-            self.tell(id, Status::ReconnectScheduled { attempt: 1, delay });
-        } else {
-            self.put_out(id, &reason);
-        }
-    }
-
-    // --- joining ------------------------------------------------------------------------------------------------
-
-    fn join_expired(&mut self, id: NamespaceId, after: Duration, now: Instant) {
-        let namespace = &self.namespaces[id.0];
-        let error = match &self.loss {
-            // It never came to ask.
-            Some(loss) if self.sid.is_none() => Error::Disconnected(loss.clone()),
-            _ => Error::Timeout {
-                deadline: Deadline::Join,
-                after,
-            },
-        };
-        if self.sid.is_some() {
-            // The server may grant it after all; it must not believe that somebody listens.
-            let namespace = namespace.name.clone();
-            self.command(Command::Leave { namespace }, now);
-            self.namespaces[id.0].spent_in = Some(self.epoch);
-        }
-        self.join_failed(id, error, now);
-    }
-
-    /// A namespace cannot be had in this session. One that was in before is given up.
-    fn join_failed(&mut self, id: NamespaceId, error: Error, now: Instant) {
-        let namespace = &self.namespaces[id.0];
-        let (was_lost, attempts) = (namespace.attempt > 0, namespace.attempt);
-        let reason = match &error {
-            Error::Disconnected(reason) => reason.clone(),
-            error => error.clone().into(),
-        };
-        self.put_out(id, &reason);
-        if was_lost {
-            self.tell(id, Status::ReconnectFailed { attempts, error });
-            if !self.others_remain(id) && !self.settings.keep_open {
-                self.shut(reason, Then::End, now);
-            }
-        }
-    }
-
-    fn send_joins(&mut self, now: Instant) {
-        for index in 1..self.namespaces.len() {
-            self.send_join(NamespaceId(index), now);
-        }
-    }
-
-    /// Asks the server for a namespace that is joining, if there is a session to do so in.
-    fn send_join(&mut self, id: NamespaceId, now: Instant) {
-        let namespace = &self.namespaces[id.0];
-        if self.sid.is_none() || !self.link.is_active() || !namespace.is_joining() {
-            return;
-        }
-        let command = Command::Join {
-            namespace: namespace.name.clone(),
-            query: namespace.query.clone(),
-        };
-        self.command(command, now);
-    }
-
-    /// Joins a namespace again that the server disconnected.
-    fn rejoin(&mut self, id: NamespaceId, now: Instant) {
-        let namespace = &mut self.namespaces[id.0];
-        namespace.start_joining(now);
-        let attempt = namespace.attempt;
-        self.tell(id, Status::Reconnecting { attempt });
-        self.send_join(id, now);
-    }
-
     // --- sending ------------------------------------------------------------------------------------------------
 
     fn send_emit(&mut self, id: NamespaceId, emit: Emit<W>, now: Instant) {
@@ -1042,230 +801,6 @@ impl<S: Session, W> Manager<S, W> {
     fn command(&mut self, command: Command, now: Instant) {
         if let Some(session) = self.link.session_mut() {
             session.handle_command(command, now);
-        }
-    }
-
-    // --- beginning and end --------------------------------------------------------------------------------------
-
-    /// Begins a session.
-    fn attempt(&mut self, now: Instant) {
-        self.epoch += 1;
-        self.link = Link::Preparing;
-        let attempt = self.attempts.number();
-        let limit = self.settings.connect_timeout;
-        self.connect_by = Some(Expiry::new(now, limit));
-        self.namespaces[ROOT_ID.0].join_timeout = limit;
-        for (index, namespace) in self.namespaces.iter_mut().enumerate() {
-            let is_lost = matches!(namespace.state, State::Lost { .. });
-            let is_retried = namespace.returns && namespace.is_joining();
-            let is_root = index == ROOT_ID.0 && !namespace.is_left;
-            if is_root || is_lost || is_retried {
-                namespace.attempt = attempt;
-                namespace.start_joining(now);
-            }
-        }
-        if attempt > 0 {
-            self.tell_returning(&Status::Reconnecting { attempt });
-        }
-        let after = self.loss.clone();
-        self.effects.push_back(Effect::Prepare { attempt, after });
-    }
-
-    /// Ends the session; it is made again if the policy says so.
-    fn shut_because(&mut self, reason: DisconnectReason, now: Instant) {
-        let then = self.what_follows(&reason);
-        self.shut(reason, then, now);
-    }
-
-    fn what_follows(&self, reason: &DisconnectReason) -> Then {
-        if self.attempts.go_on_after(reason) {
-            Then::Reconnect
-        } else {
-            Then::End
-        }
-    }
-
-    fn shut(&mut self, reason: DisconnectReason, then: Then, now: Instant) {
-        match mem::replace(&mut self.link, Link::Closed) {
-            Link::Closed => {}
-            Link::Preparing | Link::Waiting { .. } => self.conclude(reason, then, now),
-            Link::Active(session) => {
-                self.link = Link::Active(session);
-                self.connect_by = None;
-                if matches!(reason, DisconnectReason::Client) {
-                    for index in 0..self.namespaces.len() {
-                        self.flush_held(NamespaceId(index), now);
-                    }
-                }
-                self.command(Command::Close, now);
-                if let Link::Active(session) = mem::replace(&mut self.link, Link::Closed) {
-                    let reason = reason.clone();
-                    self.link = Link::Closing {
-                        session,
-                        reason,
-                        then,
-                    };
-                }
-                self.let_go_of_all(&reason, then);
-            }
-            // What ends for good is not made again; what was to be made again may be ended.
-            Link::Closing {
-                session,
-                reason: before,
-                then: earlier,
-            } => {
-                let ends_now = earlier == Then::Reconnect && then == Then::End;
-                let (reason, then) = if ends_now {
-                    (reason, then)
-                } else {
-                    (before, earlier)
-                };
-                self.let_go_of_all(&reason, then);
-                self.link = Link::Closing {
-                    session,
-                    reason,
-                    then,
-                };
-            }
-        }
-    }
-
-    /// A session is over, or never came to be.
-    fn over(&mut self, reason: DisconnectReason, now: Instant) {
-        let (reason, then) = match mem::replace(&mut self.link, Link::Closed) {
-            Link::Closing { reason, then, .. } => (reason, then),
-            _ => {
-                let then = self.what_follows(&reason);
-                (reason, then)
-            }
-        };
-        self.conclude(reason, then, now);
-    }
-
-    /// Nothing is left of a session: waits for the next attempt, or ends.
-    fn conclude(&mut self, reason: DisconnectReason, then: Then, now: Instant) {
-        let failed = self.attempts.is_running();
-        let attempt = self.attempts.number();
-        self.link = Link::Closed;
-        self.connect_by = None;
-        self.sid = None;
-        self.transport = None;
-        self.latency = None;
-        self.let_go_of_all(&reason, then);
-        if then == Then::Reconnect {
-            self.effects.push_back(Effect::HangUp);
-            let error = reason.clone().into_error();
-            if failed {
-                let error = error.clone();
-                self.tell_returning(&Status::ReconnectError { attempt, error });
-            }
-            self.loss = Some(reason.clone());
-            if let Some(delay) = self.attempts.next() {
-                let until = now + countable(delay);
-                self.link = Link::Waiting { until };
-                let attempt = self.attempts.number();
-                self.tell_returning(&Status::ReconnectScheduled { attempt, delay });
-                return;
-            }
-            let attempts = attempt;
-            self.tell_returning(&Status::ReconnectFailed { attempts, error });
-            self.let_go_of_all(&reason, Then::End);
-        }
-        self.loss = None;
-        self.effects.push_back(Effect::Ended);
-    }
-
-    fn let_go_of_all(&mut self, reason: &DisconnectReason, then: Then) {
-        for index in 0..self.namespaces.len() {
-            match then {
-                Then::End => self.put_out(NamespaceId(index), reason),
-                Then::Reconnect => self.lose(NamespaceId(index), reason),
-            }
-        }
-    }
-
-    /// Ends a namespace for good: everybody who waits in it is told, once.
-    fn put_out(&mut self, id: NamespaceId, reason: &DisconnectReason) {
-        self.drain_acks(id, reason);
-        let namespace = &mut self.namespaces[id.0];
-        let was = mem::replace(&mut namespace.state, State::Out(reason.clone()));
-        namespace.returns = false;
-        namespace.is_held = false;
-        namespace.attempt = 0;
-        let was_in = namespace.was_in;
-        namespace.early.clear();
-        for emit in namespace.queue.take() {
-            self.counters.dropped_emits += 1;
-            if let Some(ask) = emit.ask {
-                let error = Error::Disconnected(reason.clone());
-                self.effects
-                    .push_back(Effect::Outcome(ask.waiter, Err(error)));
-            }
-        }
-        match was {
-            State::Out(before) => {
-                self.namespaces[id.0].state = State::Out(before);
-                return;
-            }
-            State::Joining { .. } | State::Lost { .. } => {
-                let outcome = Err(reason.clone().into_error());
-                self.effects.push_back(Effect::Joined(id, outcome));
-                if !was_in {
-                    return; // receivers of it may be for the next try
-                }
-            }
-            State::In => {
-                self.namespaces[id.0].spent_in = Some(self.epoch);
-                self.tell(id, Status::Disconnected(reason.clone()));
-            }
-        }
-        self.effects.push_back(Effect::Out(id));
-    }
-
-    /// Takes a namespace out until the next session. What waits in it goes on waiting; acks do not come any more.
-    fn lose(&mut self, id: NamespaceId, reason: &DisconnectReason) {
-        let is_first = self.attempts.is_first();
-        let is_alone = !self.attempts.is_running();
-        let namespace = &mut self.namespaces[id.0];
-        namespace.early.clear();
-        namespace.is_held = false;
-        let lost = State::Lost {
-            reason: reason.clone(),
-            at: None,
-        };
-        match namespace.state {
-            State::Out(_) => {}
-            State::Lost { .. } => namespace.state = lost,
-            State::Joining { .. } if namespace.returns || id == ROOT_ID => {
-                namespace.state = lost;
-                let attempt = namespace.attempt;
-                // The first connect has one outcome, however often it is retried.
-                if !is_first {
-                    let outcome = Err(reason.clone().into_error());
-                    self.effects.push_back(Effect::Joined(id, outcome));
-                }
-                if is_alone && attempt > 0 {
-                    // The session was there, and was lost before this namespace was.
-                    let error = reason.clone().into_error();
-                    self.tell(id, Status::ReconnectError { attempt, error });
-                }
-            }
-            // Its own deadline stands.
-            State::Joining { .. } => {}
-            State::In => {
-                namespace.state = lost;
-                namespace.spent_in = Some(self.epoch);
-                self.drain_acks(id, reason);
-                self.tell(id, Status::Disconnected(reason.clone()));
-            }
-        }
-    }
-
-    /// Everybody who waits for an ack of a namespace is told that none will come.
-    fn drain_acks(&mut self, id: NamespaceId, reason: &DisconnectReason) {
-        for waiter in self.namespaces[id.0].acks.drain() {
-            let error = Error::Disconnected(reason.clone());
-            self.effects.push_back(Effect::Outcome(waiter, Err(error)));
         }
     }
 

@@ -67,6 +67,11 @@ impl Attempts {
         wanted && (self.succeeded || self.policy.retries_initial())
     }
 
+    /// Whether attempt `attempt`, counted from 1, may be made.
+    pub(super) fn allows(&self, attempt: u32) -> bool {
+        self.policy.allows(attempt)
+    }
+
     /// Counts the next attempt; returns the delay before it. `None` if there is none left.
     pub(super) fn next(&mut self) -> Option<Duration> {
         let next = self.number.saturating_add(1);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::limits::Limits;
 use crate::payload::Value;
-use crate::session::WebSocketRules;
+use crate::session::{SessionEvent, WebSocketRules};
 
 const SECOND: Duration = Duration::from_secs(1);
 

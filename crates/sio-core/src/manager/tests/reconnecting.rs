@@ -386,15 +386,30 @@ fn a_namespace_that_does_not_come_back_is_given_up_and_the_root_stays() {
         effects[1].starts_with("/refused ReconnectFailed { attempts: 1, "),
         "{effects:?}"
     );
+    assert_eq!(
+        scenario.manager.state(refused),
+        ConnectionState::Disconnected
+    );
+    // Silence is no refusal: the session may be dying, and the next one bring it.
+    scenario.commands();
     scenario.pass(SECOND);
     let effects = scenario.effects();
     assert!(
-        effects[1].starts_with("/silent ReconnectFailed { attempts: 1, "),
+        effects[0].starts_with("/silent ReconnectError { attempt: 1, error: Timeout"),
         "{effects:?}"
     );
-    for id in [refused, silent] {
-        assert_eq!(scenario.manager.state(id), ConnectionState::Disconnected);
-    }
+    assert_eq!(effects[1..], ["/silent Reconnecting { attempt: 2 }"]);
+    assert!(scenario.commands().is_empty(), "nothing is asked twice");
+    scenario.says([joined("/silent")]);
+    assert_eq!(
+        scenario.effects(),
+        [
+            "/silent connected again",
+            "/silent Reconnected { attempt: 2 }",
+            "/silent joined"
+        ]
+    );
+    assert!(scenario.manager.is_open(silent));
     assert!(scenario.manager.is_open(ROOT_ID));
 }
 
@@ -428,6 +443,61 @@ fn a_root_that_was_left_does_not_come_back_and_losses_go_on_being_made_good() {
             ConnectionState::Disconnected
         );
     }
+}
+
+#[test]
+fn a_namespace_that_never_answers_is_given_up_with_the_last_attempt() {
+    let mut scenario = connected_with(steady().attempts(1));
+    scenario.join("/silent");
+    scenario.says([joined("/silent")]);
+    scenario.effects();
+    scenario.says([closed()]);
+    scenario.effects();
+    scenario.pass(SECOND);
+    scenario.come_back();
+    scenario.effects();
+    scenario.pass(SECOND);
+    let effects = scenario.effects();
+    assert!(
+        effects[1].starts_with("/silent ReconnectFailed { attempts: 1, "),
+        "{effects:?}"
+    );
+    assert_eq!(
+        scenario.commands().last().map(String::as_str),
+        Some("leave /silent")
+    );
+}
+
+#[test]
+fn a_root_that_is_opened_before_it_has_come_is_not_asked_for() {
+    let mut scenario = Scenario::new();
+    scenario.join("/chat");
+    scenario.manager.leave(ROOT_ID, scenario.now);
+    scenario.effects();
+    scenario.manager.prepared(Ok(config()), scenario.now);
+    scenario.says([opened()]);
+    scenario.effects();
+    scenario.manager.open(ROOT_ID, scenario.now).unwrap();
+    scenario.says([joined("/")]);
+    scenario.effects();
+    assert_eq!(scenario.commands(), ["join /chat None"]);
+    assert!(scenario.manager.is_open(ROOT_ID));
+}
+
+#[test]
+fn a_root_that_is_joined_first_has_its_own_deadline() {
+    let mut scenario = Scenario::new();
+    let now = scenario.now;
+    scenario
+        .manager
+        .join(ROOT_ID, None, now, 3 * SECOND, now)
+        .unwrap();
+    scenario.effects();
+    scenario.pass(3 * SECOND);
+    assert_eq!(
+        scenario.effects()[0],
+        "/ not joined: the server did not complete the connection within 3s"
+    );
 }
 
 #[test]
