@@ -64,6 +64,12 @@ pub fn client_threads() -> Vec<String> {
 /// Linux's `PF_EXITING`.
 const EXITING: u64 = 4;
 
+/// How many files this process has open; 0 where the system does not tell.
+#[must_use]
+pub fn open_files() -> usize {
+    fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
+}
+
 /// What this process holds in memory, in bytes; 0 where the system does not tell.
 #[must_use]
 pub fn resident_bytes() -> usize {
@@ -118,15 +124,16 @@ pub fn threads_end(after: &str) {
 /// Asserts that doing something `times` over leaves neither threads nor open files.
 #[track_caller]
 pub fn leaves_nothing(times: usize, act: impl Fn()) {
-    let files = || fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
     act();
     threads_end("the first connections");
-    let before = files();
+    let before = open_files();
     for _ in 0..times {
         act();
     }
     threads_end("all connections");
-    eventually("the files to be closed", PROMISED, || files() <= before);
+    eventually("the files to be closed", PROMISED, || {
+        open_files() <= before
+    });
 }
 
 /// Runs `body` in a process of its own, and asserts that no thread panicked in it and none of the client's is left.

@@ -3,6 +3,7 @@
 //! The test executable, which has no harness, is also the program: called with [`PROGRAM`], it runs one of them and returns
 //! from `main`. So what is seen from outside (exit code, output, time, memory) is the program's and the client's alone.
 
+mod costs;
 mod ends;
 
 use std::env;
@@ -39,16 +40,24 @@ pub enum Way {
     Polling,
     /// Polling, while the WebSocket of the upgrade is not answered.
     Upgrading,
+    /// WebSocket, after an upgrade.
+    Upgraded,
 }
 
 impl Way {
-    const ALL: [Self; 3] = [Self::WebSocket, Self::Polling, Self::Upgrading];
+    const ALL: [Self; 4] = [
+        Self::WebSocket,
+        Self::Polling,
+        Self::Upgrading,
+        Self::Upgraded,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Self::WebSocket => "websocket",
             Self::Polling => "polling",
             Self::Upgrading => "upgrading",
+            Self::Upgraded => "upgraded",
         }
     }
 }
@@ -60,6 +69,16 @@ pub enum Line {
     Socket(WebSocketPeer),
     /// A held poll, and the WebSocket of the upgrade if there is one.
     Polling(Request, Option<Request>),
+}
+
+impl Line {
+    /// Ends the connection without a word.
+    fn cut(self) {
+        match self {
+            Self::Socket(mut socket) => socket.cut(),
+            Self::Polling(poll, _) => poll.answer(&Answer::new(500, "text/plain", b"no")),
+        }
+    }
 }
 
 /// What a peer of these programs says, in a protocol's words.
@@ -85,21 +104,32 @@ pub trait Words: 'static {
     /// The answer to a post.
     fn posted() -> Answer;
 
-    /// Hears the client's goodbye, and sees the end of the connection.
+    /// Takes what comes and answers no question, until the client has said goodbye and the connection has ended.
+    fn hear_out(peer: &mut Peer, line: Line);
+
+    /// Hears the client's goodbye and nothing else, and sees the end of the connection.
     fn see_off(peer: &mut Peer, line: Line);
 }
 
 /// A program and the script of its peer.
 struct Case<W: Words> {
     name: &'static str,
+    /// The ways it is played, as far as the protocol has them.
+    ways: &'static [Way],
     program: fn(&Program),
     script: fn(&mut Stage<W>),
 }
 
 impl<W: Words> Case<W> {
-    fn new(name: &'static str, program: fn(&Program), script: fn(&mut Stage<W>)) -> Self {
+    fn new(
+        name: &'static str,
+        ways: &'static [Way],
+        program: fn(&Program),
+        script: fn(&mut Stage<W>),
+    ) -> Self {
         Self {
             name,
+            ways,
             program,
             script,
         }
@@ -114,10 +144,14 @@ struct Program {
 
 impl Program {
     fn builder<W: Words>(&self) -> ClientBuilder<W::Protocol> {
-        Client::builder(&self.url).transports(match self.way {
+        self.builder_at::<W>(&self.url)
+    }
+
+    fn builder_at<W: Words>(&self, url: &str) -> ClientBuilder<W::Protocol> {
+        Client::builder(url).transports(match self.way {
             Way::WebSocket => vec![Transport::WebSocket],
             Way::Polling => vec![Transport::Polling],
-            Way::Upgrading => vec![Transport::Polling, Transport::WebSocket],
+            Way::Upgrading | Way::Upgraded => vec![Transport::Polling, Transport::WebSocket],
         })
     }
 
@@ -136,8 +170,15 @@ fn connect<W: Words>(builder: ClientBuilder<W::Protocol>) -> Client<W::Protocol>
 /// Waits until the script says that the program may go on. What a program is sent comes with a cue, for then the peer has
 /// taken what a client asks for by itself.
 fn wait_for_cue() {
+    read_cue();
+}
+
+/// The same, with what the script says.
+fn read_cue() -> String {
     let mut line = String::new();
     io::stdin().read_line(&mut line).expect("a line");
+    line.truncate(line.trim_end().len());
+    line
 }
 
 /// Where a program is played: its process and its peer.
@@ -176,7 +217,12 @@ impl<W: Words> Stage<W> {
 
     /// Lets the program go on that [waits for its cue](wait_for_cue).
     fn cues(&mut self) {
-        self.child.as_mut().expect("a process").tell("");
+        self.cues_with("");
+    }
+
+    /// The same, and says something.
+    fn cues_with(&mut self, line: &str) {
+        self.child.as_mut().expect("a process").tell(line);
         self.since = Instant::now();
     }
 
@@ -297,7 +343,10 @@ impl<W: Words> Stage<W> {
 #[must_use]
 pub fn main<W: Words>() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let cases = ends::cases::<W>();
+    let cases: Vec<_> = ends::cases::<W>()
+        .into_iter()
+        .chain(costs::cases())
+        .collect();
     match &arguments[..] {
         [program, name, way, url] if program == PROGRAM => {
             let case = cases.iter().find(|case| case.name == name);
@@ -330,7 +379,8 @@ fn test<W: Words>(cases: &[Case<W>], arguments: &[String]) -> ExitCode {
     for case in cases {
         // The ways of one program at the same time: processes wait more than they compute.
         let outcomes = thread::scope(|scope| {
-            let plays = W::WAYS.iter().filter_map(|&way| {
+            let ways = W::WAYS.iter().filter(|way| case.ways.contains(way));
+            let plays = ways.filter_map(|&way| {
                 let name = format!("{}::{}", case.name, way.name());
                 let play = move || lists_only || passes(case, way);
                 is_wanted(&name).then(|| (name, scope.spawn(play)))

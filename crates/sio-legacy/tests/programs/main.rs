@@ -1,4 +1,4 @@
-//! Whole programs that use the client: how they end. The programs are in `sio-peer`, the same for both protocols.
+//! Whole programs that use the client: how they end, and what they cost. The programs are in `sio-peer`, the same for both protocols.
 
 #[expect(dead_code, reason = "the other tests use the rest")]
 #[path = "../it/wire.rs"]
@@ -11,7 +11,7 @@ use sio_peer::peer::{Answer, Peer};
 use sio_peer::programs::{self, Line, Way, Words};
 use sio_peer::websocket::WebSocketPeer;
 
-use crate::wire::{ALL, Answers as _, Posts as _};
+use crate::wire::{ALL, Answers as _, Packets as _, Posts as _};
 
 fn main() -> ExitCode {
     programs::main::<Legacy>()
@@ -46,6 +46,26 @@ impl Words for Legacy {
 
     fn posted() -> Answer {
         Answer::plain("1")
+    }
+
+    fn hear_out(peer: &mut Peer, line: Line) {
+        match line {
+            Line::Socket(mut socket) => {
+                while socket.packet() != "0::" {}
+                socket.cut();
+            }
+            Line::Polling(poll, _) => {
+                loop {
+                    let post = peer.post();
+                    let is_goodbye = post.packets().contains(&"0::".to_owned());
+                    post.ok();
+                    if is_goodbye {
+                        break;
+                    }
+                }
+                poll.answer(&Answer::packets(&["0::"]));
+            }
+        }
     }
 
     fn see_off(peer: &mut Peer, line: Line) {

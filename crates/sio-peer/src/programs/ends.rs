@@ -14,7 +14,7 @@ use std::time::Duration;
 use sio_core::{DisconnectReason, Error, Result};
 use sio_net::Client;
 
-use super::{AT_ONCE, Case, Words, connect, wait_for_cue};
+use super::{AT_ONCE, Case, Way, Words, connect, wait_for_cue};
 use crate::flood::emit_until_refused;
 use crate::wait::PATIENCE;
 
@@ -45,7 +45,8 @@ fn stay() -> ! {
 
 #[expect(clippy::too_many_lines, reason = "a list")]
 pub(super) fn cases<W: Words>() -> Vec<Case<W>> {
-    let case = Case::<W>::new;
+    const WAYS: &[Way] = &[Way::WebSocket, Way::Polling, Way::Upgrading];
+    let case = |name, program, script| Case::<W>::new(name, WAYS, program, script);
     vec![
         // --- main returns -----------------------------------------------------------------------------------------
         case(

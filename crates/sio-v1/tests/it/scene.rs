@@ -1,14 +1,11 @@
 //! A client and its peer, connected.
 
-use std::time::{Duration, Instant};
-
 use sio_peer::client::{Told, connecting, polling_only, watched, websocket_only};
 use sio_peer::peer::{Answer, Peer, Request};
-use sio_peer::wait::PATIENCE;
 use sio_peer::websocket::WebSocketPeer;
 use sio_v1::{Client, ClientBuilder};
 
-use crate::wire::{Answers as _, Packet, Packets as _, Posts as _, open, plain_open};
+use crate::wire::{Answers as _, Packet, Posts as _, finish_upgrade, open, plain_open};
 
 /// Connected by polling; one poll is held by the peer.
 #[derive(Debug)]
@@ -71,18 +68,7 @@ impl Polling {
     /// Ends polls with a noop, as a server does that waits for the upgrade, until `5` comes.
     #[track_caller]
     pub(crate) fn finish_upgrade(&mut self, socket: &mut WebSocketPeer) {
-        const A_MOMENT: Duration = Duration::from_millis(20);
-        let start = Instant::now();
-        while start.elapsed() < PATIENCE {
-            if let Some(poll) = self.poll.take() {
-                poll.answer(&Answer::text(&["6"]));
-            }
-            if let Some(packet) = socket.packet_within(A_MOMENT) {
-                return assert_eq!(packet, Packet::Text("5".to_owned()));
-            }
-            self.poll = self.peer.get_within(A_MOMENT);
-        }
-        panic!("waited {PATIENCE:?} for the end of the upgrade");
+        finish_upgrade(&mut self.peer, &mut self.poll, socket);
     }
 
     /// The packets of the next post, which is answered.

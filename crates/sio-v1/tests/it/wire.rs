@@ -1,8 +1,9 @@
 //! The bytes of the protocol, written by hand: what the client's own codec does is not trusted here.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use sio_peer::peer::{Answer, Request};
+use sio_peer::peer::{Answer, Peer, Request};
+use sio_peer::wait::PATIENCE;
 use sio_peer::websocket::WebSocketPeer;
 use tungstenite::Message;
 
@@ -169,6 +170,28 @@ pub(crate) fn probed(request: Request) -> WebSocketPeer {
     let mut socket = WebSocketPeer::accept(request);
     socket.expect("2probe");
     socket
+}
+
+/// Ends polls with a noop, as a server does that waits for the upgrade, until `5` comes. A poll that is held then stays in
+/// `poll`.
+#[track_caller]
+pub(crate) fn finish_upgrade(
+    peer: &mut Peer,
+    poll: &mut Option<Request>,
+    socket: &mut WebSocketPeer,
+) {
+    const A_MOMENT: Duration = Duration::from_millis(20);
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        if let Some(poll) = poll.take() {
+            poll.answer(&Answer::text(&["6"]));
+        }
+        if let Some(packet) = socket.packet_within(A_MOMENT) {
+            return assert_eq!(packet, text("5"));
+        }
+        *poll = peer.get_within(A_MOMENT);
+    }
+    panic!("waited {PATIENCE:?} for the end of the upgrade");
 }
 
 #[track_caller]
