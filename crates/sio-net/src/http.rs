@@ -9,6 +9,7 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -31,8 +32,12 @@ use crate::sync::lock;
 /// Node closes idle connections after 5 s; one that is older is not tried again.
 const IDLE: Duration = Duration::from_secs(4);
 
-/// Enough for the head of an answer; bodies are read in pieces of at most this size.
+/// The largest head of an answer, and what is read of a body at once.
 const BUFFER: usize = 16 << 10;
+
+/// How much longer than the limit for bodies an answer may be on the wire: chunks of one byte each take six. What has no end
+/// and brings no data (interim answers, trailers) would keep a lane busy for ever.
+const WIRE_FACTOR: usize = 8;
 
 /// What all requests of a session have in common.
 #[derive(Debug, Clone)]
@@ -150,6 +155,32 @@ impl fmt::Debug for Shared {
 struct Client {
     agent: ureq::Agent,
     config: HttpConfig,
+    wire: Arc<Wire>,
+}
+
+/// How much of an answer may be read from the wire, and how much is left of that.
+#[derive(Debug, Default)]
+struct Wire {
+    limit: AtomicUsize,
+    left: AtomicUsize,
+}
+
+impl Wire {
+    fn allow(&self, limit: usize) {
+        self.limit.store(limit, Ordering::Relaxed);
+        self.left.store(limit, Ordering::Relaxed);
+    }
+
+    /// Takes off what was read. Only the lane's thread reads.
+    fn take(&self, count: usize) -> Result<(), AnswerTooLong> {
+        let left = self.left.load(Ordering::Relaxed);
+        self.left
+            .store(left.saturating_sub(count), Ordering::Relaxed);
+        if count > left {
+            return Err(AnswerTooLong(self.limit.load(Ordering::Relaxed)));
+        }
+        Ok(())
+    }
 }
 
 impl Client {
@@ -166,14 +197,17 @@ impl Client {
             .input_buffer_size(BUFFER)
             .output_buffer_size(BUFFER)
             .build();
+        let wire = Arc::new(Wire::default());
         let dialler = Dialler {
             route: config.route.clone(),
             shared: Arc::clone(shared),
+            wire: Arc::clone(&wire),
         };
         let addresses = Addresses(config.route.clone());
         Self {
             agent: ureq::Agent::with_parts(settings, dialler, addresses),
             config,
+            wire,
         }
     }
 
@@ -190,6 +224,14 @@ impl Client {
     }
 
     fn exchange(&self, request: &Request, data: impl Fn(Bytes)) -> Result<Response, ureq::Error> {
+        self.wire.allow(if request.streamed {
+            usize::MAX
+        } else {
+            self.config
+                .max_body
+                .saturating_mul(WIRE_FACTOR)
+                .saturating_add(BUFFER)
+        });
         let uri = format!("{}{}", self.config.origin, request.target);
         let mut builder = http::Request::builder().uri(uri);
         if let Some(headers) = builder.headers_mut() {
@@ -249,6 +291,10 @@ impl Client {
         match error {
             ureq::Error::Other(error) => match error.downcast::<Error>() {
                 Ok(own) => *own,
+                Err(other) if is_beyond_limit(&*other) => Error::Protocol {
+                    context: context.into(),
+                    source: Arc::from(other),
+                },
                 Err(other) => Error::Transport {
                     context: context.into(),
                     source: Arc::from(other),
@@ -297,6 +343,22 @@ struct CutOff;
 struct BodyTooLarge(u64);
 
 #[derive(Debug, thiserror::Error)]
+#[error(
+    "the answer is longer than {0} bytes on the wire, {WIRE_FACTOR} times Limits::message_bytes"
+)]
+struct AnswerTooLong(usize);
+
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the answer's head, or a line between its chunks, is larger than the limit of {BUFFER} bytes"
+)]
+struct HeadTooLarge;
+
+fn is_beyond_limit(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.is::<AnswerTooLong>() || error.is::<HeadTooLarge>()
+}
+
+#[derive(Debug, thiserror::Error)]
 #[error("the answer has the content coding {0:?}, which was not asked for")]
 struct UnknownCoding(String);
 
@@ -337,6 +399,7 @@ impl Resolver for Addresses {
 struct Dialler {
     route: Route,
     shared: Arc<Shared>,
+    wire: Arc<Wire>,
 }
 
 impl Connector<()> for Dialler {
@@ -352,6 +415,7 @@ impl Connector<()> for Dialler {
         Ok(Some(HttpStream {
             stream,
             buffers: LazyBuffers::new(BUFFER, BUFFER),
+            wire: Arc::clone(&self.wire),
             is_tls: self.route.tls.is_some(),
         }))
     }
@@ -362,6 +426,7 @@ impl Connector<()> for Dialler {
 struct HttpStream {
     stream: Stream<Blocking>,
     buffers: LazyBuffers,
+    wire: Arc<Wire>,
     is_tls: bool,
 }
 
@@ -379,6 +444,10 @@ impl Transport for HttpStream {
 
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {
         let buffer = self.buffers.input_append_buf();
+        if buffer.is_empty() {
+            // What fills the buffer has no end in sight. To read nothing into it would look like the end of the stream.
+            return Err(ureq::Error::Other(Box::new(HeadTooLarge)));
+        }
         let count = loop {
             match self.stream.read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -386,6 +455,9 @@ impl Transport for HttpStream {
             }
         };
         self.buffers.input_appended(count);
+        self.wire
+            .take(count)
+            .map_err(|error| ureq::Error::Other(Box::new(error)))?;
         Ok(count > 0)
     }
 

@@ -254,6 +254,8 @@ impl WebSocketLeg {
                 Error::transport(self.context(), ClosedWithoutAnswer)
             }
             tungstenite::Error::Io(error) => Error::transport(self.context(), error),
+            tungstenite::Error::AttackAttempt => Error::protocol(self.context(), HeadTooLarge),
+            tungstenite::Error::Capacity(_) => Error::protocol(self.context(), TooManyHeaders),
             error => self.broken(error),
         }
     }
@@ -265,7 +267,6 @@ impl WebSocketLeg {
                 Error::protocol(self.context(), error)
             }
             tungstenite::Error::Protocol(error) => Error::protocol(self.context(), error),
-            tungstenite::Error::Capacity(error) => Error::protocol(self.context(), error),
             tungstenite::Error::HttpFormat(error) => Error::protocol(self.context(), error),
             error => Error::protocol(self.context(), error),
         }
@@ -390,6 +391,20 @@ pub(crate) fn text_message(text: ByteString) -> Message {
 #[derive(Debug, thiserror::Error)]
 #[error("a message is larger than the limit of {0} bytes (Limits::message_bytes)")]
 struct MessageTooLarge(usize);
+
+/// tungstenite's own limits for what answers the handshake.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the answer's head is larger than the limit of 65536 bytes, or comes in hundreds of small pieces"
+)]
+struct HeadTooLarge;
+
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the answer's head has more headers than the limit of {}",
+    tungstenite::handshake::headers::MAX_HEADERS
+)]
+struct TooManyHeaders;
 
 #[derive(Debug, thiserror::Error)]
 #[error(

@@ -73,8 +73,18 @@ pub fn open_files() -> usize {
 /// What this process holds in memory, in bytes; 0 where the system does not tell.
 #[must_use]
 pub fn resident_bytes() -> usize {
+    memory("VmRSS:")
+}
+
+/// The most that this process ever held in memory, in bytes; 0 where the system does not tell.
+#[must_use]
+pub fn peak_bytes() -> usize {
+    memory("VmHWM:")
+}
+
+fn memory(kind: &str) -> usize {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(kind));
     let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<usize>().ok());
     kilobytes.unwrap_or(0) << 10
 }

@@ -5,6 +5,7 @@
 
 mod costs;
 mod ends;
+mod holds;
 
 use std::env;
 use std::io;
@@ -94,6 +95,9 @@ pub trait Words: 'static {
 
     /// Answers a client until it is connected.
     fn welcome(peer: &mut Peer, way: Way) -> Line;
+
+    /// The handshake of a WebSocket, with everything before it answered.
+    fn upgrade(peer: &mut Peer) -> Request;
 
     /// An event without arguments.
     fn event(name: &str) -> String;
@@ -346,6 +350,7 @@ pub fn main<W: Words>() -> ExitCode {
     let cases: Vec<_> = ends::cases::<W>()
         .into_iter()
         .chain(costs::cases())
+        .chain(holds::cases())
         .collect();
     match &arguments[..] {
         [program, name, way, url] if program == PROGRAM => {

@@ -7,7 +7,7 @@ mod wire;
 use std::process::ExitCode;
 
 use sio_legacy::Session;
-use sio_peer::peer::{Answer, Peer};
+use sio_peer::peer::{Answer, Peer, Request};
 use sio_peer::programs::{self, Line, Way, Words};
 use sio_peer::websocket::WebSocketPeer;
 
@@ -26,14 +26,19 @@ impl Words for Legacy {
     const FIRST_ANSWER: &'static str = "6:::1+[]";
 
     fn welcome(peer: &mut Peer, way: Way) -> Line {
-        peer.get().answer(&Answer::handshake("S", ALL));
         if way == Way::WebSocket {
-            let mut socket = WebSocketPeer::accept(peer.upgrade());
+            let mut socket = WebSocketPeer::accept(Self::upgrade(peer));
             socket.text("1::");
             return Line::Socket(socket);
         }
+        peer.get().answer(&Answer::handshake("S", ALL));
         peer.get().answer(&Answer::packets(&["1::"]));
         Line::Polling(peer.get(), None)
+    }
+
+    fn upgrade(peer: &mut Peer) -> Request {
+        peer.get().answer(&Answer::handshake("S", ALL));
+        peer.upgrade()
     }
 
     fn event(name: &str) -> String {

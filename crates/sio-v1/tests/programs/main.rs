@@ -6,7 +6,7 @@ mod wire;
 
 use std::process::ExitCode;
 
-use sio_peer::peer::{Answer, Peer};
+use sio_peer::peer::{Answer, Peer, Request};
 use sio_peer::programs::{self, Line, Way, Words};
 use sio_peer::websocket::WebSocketPeer;
 use sio_v1::Session;
@@ -52,6 +52,10 @@ impl Words for V1 {
             }
             Way::WebSocket | Way::Polling => Line::Polling(peer.get(), None),
         }
+    }
+
+    fn upgrade(peer: &mut Peer) -> Request {
+        peer.upgrade()
     }
 
     fn event(name: &str) -> String {
