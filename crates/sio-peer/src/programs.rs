@@ -22,7 +22,6 @@ use sio_net::{Client, ClientBuilder};
 
 use crate::child::{Child, Ended};
 use crate::peer::{Answer, Peer, Request};
-use crate::wait::PATIENCE;
 use crate::websocket::WebSocketPeer;
 
 /// The first argument of a call that runs a program: behind it are its name, the way and the URL.
@@ -101,6 +100,9 @@ pub trait Words: 'static {
 
     /// An event without arguments.
     fn event(name: &str) -> String;
+
+    /// An event with one text, which needs no escapes.
+    fn text_event(name: &str, text: &str) -> String;
 
     /// The answer to a poll.
     fn polled(packet: &str) -> Answer;
@@ -325,7 +327,7 @@ impl<W: Words> Stage<W> {
 
     #[track_caller]
     fn ends(&mut self, code: i32, time: Range<Duration>) -> Ended {
-        let ended = self.child.take().expect("a process").end(PATIENCE);
+        let ended = self.child.take().expect("a process").end(time.end);
         let took = self.since.elapsed();
         let status = ended.status.expect("a process that ends by itself");
         assert_eq!(status.code(), Some(code), "{status}: {ended:?}");

@@ -119,6 +119,14 @@ pub enum EngineError {
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum HandshakeError {
+    /// The open packet is longer than any server's.
+    #[error("expected an open packet of at most {limit} bytes, found {found}")]
+    TooLarge {
+        /// The limit.
+        limit: usize,
+        /// Its length.
+        found: usize,
+    },
     /// The data of the open packet is no JSON object.
     #[error("expected a JSON object in the open packet, broken at byte {offset}: {reason}")]
     Json {

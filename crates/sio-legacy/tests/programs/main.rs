@@ -45,6 +45,10 @@ impl Words for Legacy {
         format!("5:::{{\"name\":{name:?}}}")
     }
 
+    fn text_event(name: &str, text: &str) -> String {
+        format!("5:::{{\"name\":\"{name}\",\"args\":[\"{text}\"]}}")
+    }
+
     fn polled(packet: &str) -> Answer {
         Answer::packets(&[packet])
     }

@@ -35,6 +35,10 @@ impl Handshake {
     /// Administrators write huge numbers to switch the heartbeat off.
     pub const MAX_PING: Duration = Duration::from_millis(i32::MAX as u64);
 
+    /// The longest open packet that is read. Real ones have a hundred bytes or two, and parsed JSON may take fifty times the
+    /// memory of its text.
+    pub const MAX_BYTES: usize = 64 << 10;
+
     /// Reads the data of an open packet.
     ///
     /// Heartbeat times may be numbers, also with fractions, or numbers in strings; `null` (what JavaScript makes of
@@ -42,9 +46,15 @@ impl Handshake {
     ///
     /// # Errors
     ///
-    /// The text is no JSON object, there is no session id, `upgrades` is no list, or a heartbeat time is below one
+    /// The text is too long or no JSON object, there is no session id, `upgrades` is no list, or a heartbeat time is below one
     /// millisecond or no number: a client could only spin or die by it.
     pub fn parse(json: &str) -> Result<Self, HandshakeError> {
+        if json.len() > Self::MAX_BYTES {
+            return Err(HandshakeError::TooLarge {
+                limit: Self::MAX_BYTES,
+                found: json.len(),
+            });
+        }
         // A map, since servers copy fields from their users' configuration: any JSON may stand anywhere.
         let fields: Map<String, Value> =
             serde_json::from_str(json).map_err(|error| HandshakeError::Json {
@@ -163,8 +173,12 @@ impl HttpErrorBody {
     /// Reads the body of an error response, whatever its content type says.
     ///
     /// Node servers send `{"code":1,"message":"…"}`. Python servers send a JSON string, or a list that begins with
-    /// one. `None` means that it is none of these, so probably no Socket.IO server's answer.
+    /// one. `None` means that it is none of these, or longer than [`Handshake::MAX_BYTES`], so probably no Socket.IO
+    /// server's answer.
     pub fn parse(body: &[u8]) -> Option<Self> {
+        if body.len() > Handshake::MAX_BYTES {
+            return None;
+        }
         match serde_json::from_slice(body).ok()? {
             Value::Object(fields) => {
                 let (code, message) = (fields.get("code"), fields.get("message"));

@@ -20,6 +20,9 @@ pub(super) struct Inbound {
     joined: Vec<ByteString>,
 }
 
+/// The longest reason that is parsed. A [`Value`] may take fifty times the memory of its text.
+const MAX_REASON: usize = 64 << 10;
+
 impl Inbound {
     pub(super) fn new(limits: &Limits) -> Self {
         let limits = PacketLimits {
@@ -145,9 +148,11 @@ impl Inbound {
         let Packet {
             namespace, data, ..
         } = packet;
-        // The payload may be any JSON; text that is none is shown as it came.
+        // The payload may be any JSON; text that is none, or more than anybody's reason, is shown as it came.
         let reason = if data.is_empty() {
             Value::Null
+        } else if data.len() > MAX_REASON {
+            Value::from(&*data)
         } else {
             serde_json::from_str(&data).unwrap_or_else(|_| Value::from(&*data))
         };

@@ -5,16 +5,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sio_peer::alone::{alone, resident_bytes};
-use sio_peer::client::{is_send_timeout, polling_only};
+use sio_peer::alone::{alone, peak_bytes, resident_bytes};
+use sio_peer::client::{connecting, is_send_timeout, polling_only};
 use sio_peer::flood;
-use sio_peer::wait::{Background, PATIENCE, background, takes};
+use sio_peer::peer::{Answer, Peer};
+use sio_peer::wait::{Background, PATIENCE, assert_says, background, error_of, takes};
 use sio_peer::websocket::frame;
-use sio_v1::{Deadline, Error, Limits};
+use sio_v1::{Client, Deadline, Error, Limits};
 use tungstenite::Message;
 
 use crate::scene::{Polling, Socketed};
-use crate::wire::{Packet, Packets as _, Posts as _, open, plain_open, text};
+use crate::wire::{Answers as _, Packet, Packets as _, Posts as _, open, plain_open, text};
 
 #[test]
 fn a_peer_that_never_reads_blocks_emits_no_longer_than_the_limit() {
@@ -253,6 +254,48 @@ fn many_threads_emit_without_losing_or_mixing() {
         );
     }
     emitters.into_iter().for_each(Background::join);
+}
+
+/// Numbers that fill this many bytes as text. Each becomes a value of many bytes where somebody parses them.
+fn zeros(bytes: usize) -> String {
+    format!("[{}0]", "0,".repeat(bytes / 2))
+}
+
+#[test]
+fn an_open_packet_of_megabytes_is_refused_unread() {
+    alone(
+        "pressure::an_open_packet_of_megabytes_is_refused_unread",
+        || {
+            let mut open = plain_open();
+            open.truncate(open.len() - 1);
+            open.push_str(&format!(",\"more\":{}}}", zeros(8 << 20)));
+            let mut peer = Peer::new();
+            let connecting = connecting(polling_only(Client::builder(&peer.url())));
+            peer.get().answer(&Answer::text(&[&open, "40"]));
+            let error = error_of("connecting", connecting.join());
+            assert_says(
+                &error.chain(),
+                &["expected an open packet of at most 65536 bytes, found 8388"],
+            );
+            assert!(peak_bytes() < 80 << 20, "it held {}", peak_bytes());
+        },
+    );
+}
+
+#[test]
+fn an_error_packet_of_megabytes_is_shown_as_text() {
+    alone(
+        "pressure::an_error_packet_of_megabytes_is_shown_as_text",
+        || {
+            let mut scene = Socketed::new();
+            scene.socket.text(&format!("44{}", zeros(8 << 20)));
+            let error = scene.told.error();
+            assert!(matches!(error, Error::Server { .. }), "{error:?}");
+            assert!(peak_bytes() < 80 << 20, "it held {}", peak_bytes());
+            scene.socket.text("44[\"short\"]");
+            assert_says(&scene.told.error().to_string(), &["[\"short\"]"]);
+        },
+    );
 }
 
 #[test]

@@ -62,6 +62,10 @@ impl Words for V1 {
         format!("42[{name:?}]")
     }
 
+    fn text_event(name: &str, text: &str) -> String {
+        format!("42[\"{name}\",\"{text}\"]")
+    }
+
     fn polled(packet: &str) -> Answer {
         Answer::text(&[packet])
     }
