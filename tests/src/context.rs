@@ -106,9 +106,14 @@ impl<P: Session> Context<P> {
 
     /// The same to any URL.
     pub fn builder_at(&self, url: &str) -> ClientBuilder<P> {
+        self.builder_tagged(url, &self.tag)
+    }
+
+    /// The same with another tag, for cases that tell several connections apart.
+    pub fn builder_tagged(&self, url: &str, tag: &str) -> ClientBuilder<P> {
         Client::builder(url)
             .transports(transports_of(self.mode))
-            .query("tag", &self.tag)
+            .query("tag", tag)
             .protocol(self.options.clone())
             .reconnect(Reconnect::off())
             .connect_timeout(PATIENCE)

@@ -9,12 +9,14 @@
 //! | [`server`] | a running server process |
 //! | [`control`] | what the server saw, and making it do something |
 //! | [`http`] | the few plain HTTP requests that takes |
-//! | [`front`] | a TCP port in front of a server, for addresses and bytes that it does not have itself |
+//! | [`front`] | a TCP proxy in front of a server that does harm on request |
 //! | [`context`] | what a case is given: a server, a transport, a tag of its own |
 //! | [`case`] | a case, its outcome, and the checks |
 //! | [`suites`] | the cases, by group |
 //! | [`protocol`] | what the suites have to know of a protocol, and which server speaks which |
 //! | [`demo`] | what a client can do, in a few lines of output |
+//! | [`faults`] | conversations under faults drawn at random |
+//! | [`outage`] | a server that dies and comes back |
 //! | [`soak`] | one connection under load for an hour |
 //! | [`fuzz`] | what holds for any input: the checks of the fuzzer, and its seeds |
 //! | [`runner`], [`expected`], [`report`] | running them, judging, showing |
@@ -24,9 +26,11 @@ pub mod context;
 pub mod control;
 pub mod demo;
 pub mod expected;
+pub mod faults;
 pub mod front;
 pub mod fuzz;
 pub mod http;
+pub mod outage;
 pub mod protocol;
 pub mod report;
 pub mod runner;

@@ -10,7 +10,9 @@ use lexopt::prelude::{Long, Short, Value, ValueExt};
 use sio_conformance::case::{Mode, is_meant};
 use sio_conformance::demo;
 use sio_conformance::expected::Expected;
+use sio_conformance::faults;
 use sio_conformance::fuzz::seeds;
+use sio_conformance::outage;
 use sio_conformance::report::{self, Totals};
 use sio_conformance::runner::{self, Plan};
 use sio_conformance::server::{SERVERS, Server};
@@ -22,7 +24,11 @@ conformance run [--server S]… [--transport polling|websocket|upgrade|htmlfile|
                 [--out DIR] [--list]
 conformance serve S          start a server, show its ports, end with Ctrl-D or Ctrl-C
 conformance demo [--server S]
+conformance faults --server S --transport T [--cases N] [--seed X]
+conformance outage --server S --transport T --seconds N
 conformance soak --server S --transport T [--minutes N] [--rate exchanges-a-second]
+conformance soak --server S --transport T [--minutes N] --faults [--seed X]
+                             the same while the network fails and the server is restarted
 conformance fuzz-seeds DIR   write what the fuzzer begins with, a folder for each of its targets";
 
 /// What went wrong: the command line, or the run.
@@ -64,6 +70,8 @@ fn command() -> Result<ExitCode, Problem> {
             "run" => run(arguments),
             "serve" => serve(arguments),
             "demo" => show_demo(arguments),
+            "faults" => faults_on_server(arguments),
+            "outage" => outage_of_server(arguments),
             "soak" => soak_server(arguments),
             "fuzz-seeds" => write_seeds(arguments),
             name => Err(Problem::Usage(format!("there is no command {name:?}"))),
@@ -201,29 +209,85 @@ fn show_demo(mut arguments: lexopt::Parser) -> Result<ExitCode, Problem> {
     Ok(ExitCode::SUCCESS)
 }
 
-// --- soak ---------------------------------------------------------------------------------------------------------
+// --- one server, one transport ------------------------------------------------------------------------------------
 
-fn soak_server(mut arguments: lexopt::Parser) -> Result<ExitCode, Problem> {
-    let (mut server, mut mode, mut minutes, mut rate) = (None, None, 60.0, None);
-    while let Some(argument) = arguments.next()? {
-        match argument {
-            Long("server") => server = Some(server_name(arguments.value()?.string()?)?),
-            Long("transport") => mode = Some(mode_name(&arguments.value()?.string()?)?),
-            Long("minutes") => minutes = number(&mut arguments)?,
-            Long("rate") => rate = Some(number(&mut arguments)?),
-            argument => return Err(argument.unexpected().into()),
+fn faults_on_server(arguments: lexopt::Parser) -> Result<ExitCode, Problem> {
+    let (mut conversations, mut seed) = (100, faults::any_seed());
+    let (server, mode) = on_server(arguments, |option, values| {
+        match option {
+            "cases" => conversations = values.value()?.parse()?,
+            "seed" => seed = values.value()?.parse()?,
+            _ => return Ok(false),
         }
-    }
-    let (Some(server), Some(mode)) = (server, mode) else {
-        return Err(Problem::Usage("which server, and which transport?".into()));
-    };
+        Ok(true)
+    })?;
+    faults::run(&faults::Plan {
+        server,
+        mode,
+        conversations,
+        seed,
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn outage_of_server(arguments: lexopt::Parser) -> Result<ExitCode, Problem> {
+    let mut seconds = 1.0;
+    let (server, mode) = on_server(arguments, |option, values| {
+        if option != "seconds" {
+            return Ok(false);
+        }
+        seconds = number(values)?;
+        Ok(true)
+    })?;
+    outage::run(&server, mode, Duration::from_secs_f64(seconds))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn soak_server(arguments: lexopt::Parser) -> Result<ExitCode, Problem> {
+    let (mut minutes, mut rate, mut seed) = (60.0, None, None);
+    let (server, mode) = on_server(arguments, |option, values| {
+        match option {
+            "minutes" => minutes = number(values)?,
+            "rate" => rate = Some(number(values)?),
+            "faults" => seed = Some(faults::any_seed()),
+            "seed" => seed = Some(values.value()?.parse()?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
     soak::run(&soak::Plan {
         server,
         mode,
         length: Duration::from_secs_f64(60.0 * minutes),
         rate,
+        faults: seed,
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The server and the transport that are asked for; `more` reads the other options, and says whether it knows one.
+fn on_server(
+    mut arguments: lexopt::Parser,
+    mut more: impl FnMut(&str, &mut lexopt::Parser) -> Result<bool, Problem>,
+) -> Result<(String, Mode), Problem> {
+    let (mut server, mut mode) = (None, None);
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("server") => server = Some(server_name(arguments.value()?.string()?)?),
+            Long("transport") => mode = Some(mode_name(&arguments.value()?.string()?)?),
+            Long(option) => {
+                let option = option.to_owned();
+                if !more(&option, &mut arguments)? {
+                    return Err(Problem::Usage(format!("there is no option --{option}")));
+                }
+            }
+            argument => return Err(argument.unexpected().into()),
+        }
+    }
+    match (server, mode) {
+        (Some(server), Some(mode)) => Ok((server, mode)),
+        _ => Err(Problem::Usage("which server, and which transport?".into())),
+    }
 }
 
 // --- fuzz-seeds ---------------------------------------------------------------------------------------------------

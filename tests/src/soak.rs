@@ -1,7 +1,8 @@
 //! `conformance soak`: one connection under a steady mixed load. Every answer is checked, and what the process uses is
-//! watched.
+//! watched. With faults the load is that of [`faults`](crate::faults), and the connection is lost all the time.
 
 mod load;
+mod rough;
 mod usage;
 
 use std::io::Write as _;
@@ -34,6 +35,8 @@ pub struct Plan {
     pub length: Duration,
     /// How many exchanges a second; the transport's default if not given.
     pub rate: Option<f64>,
+    /// The seed of the faults, if there shall be any.
+    pub faults: Option<u64>,
 }
 
 impl Plan {
@@ -67,6 +70,9 @@ impl WithProtocol for Soak<'_> {
         let plan = self.0;
         if !P::MODES.contains(&plan.mode) {
             return Err(format!("{} has no {}", plan.server, plan.mode));
+        }
+        if let Some(seed) = plan.faults {
+            return rough::run::<P>(plan, seed).map_err(|failure| format!("FAILED: {failure}"));
         }
         let server = Server::start(&plan.server).map_err(|error| error.to_string())?;
         let outcome = soak::<P>(plan, &server);
@@ -140,7 +146,10 @@ fn keep_busy<P: Protocol>(
     let pace = Duration::from_secs_f64(1.0 / plan.rate());
     let end = begin + plan.length;
     let (mut next, mut next_look, mut next_line) = (begin, begin + SECOND, begin + MINUTE);
-    println!("{}", usage::HEADING);
+    println!(
+        "minute  exchanges  sent kB  median ms  max ms  {}",
+        usage::HEADING
+    );
     loop {
         let now = Instant::now();
         if now >= next_look {
@@ -148,7 +157,16 @@ fn keep_busy<P: Protocol>(
             next_look += SECOND;
         }
         if now >= next_line || now >= end {
-            println!("{}", watch.line(begin.elapsed(), load.take_minute()));
+            let minute = load.take_minute();
+            println!(
+                "{:6.1}  {:9}  {:7.1}  {:9.2}  {:6.2}  {}",
+                begin.elapsed().as_secs_f64() / 60.0,
+                minute.exchanges,
+                minute.bytes as f64 / 1000.0,
+                minute.median.as_secs_f64() * 1000.0,
+                minute.max.as_secs_f64() * 1000.0,
+                watch.minute()
+            );
             // Whoever reads this through a pipe wants to see it now.
             std::io::stdout().flush()?;
             next_line += MINUTE;

@@ -2,9 +2,7 @@
 
 use std::fmt;
 use std::fs;
-use std::time::Duration;
 
-use super::load::Minute;
 use crate::case::Outcome;
 use crate::ensure;
 
@@ -13,9 +11,8 @@ const GROWTH: u64 = 4096;
 /// Minutes after which a process has all the memory it needs.
 const SETTLED: usize = 5;
 
-/// The columns of [`Watch::line`].
-pub(super) const HEADING: &str =
-    "minute  exchanges  sent kB  median ms  max ms  RSS kB  threads  files";
+/// The columns of [`Watch::minute`].
+pub(super) const HEADING: &str = "RSS kB  threads  files";
 
 /// What a process uses at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,9 +89,9 @@ impl Watch {
         self.current = Some(Range { least, most });
     }
 
-    /// Ends a minute: its line.
-    pub(super) fn line(&mut self, elapsed: Duration, minute: Minute) -> String {
-        let usage = match self.current.take() {
+    /// Ends a minute: the most of it.
+    pub(super) fn minute(&mut self) -> String {
+        match self.current.take() {
             Some(range) => {
                 self.minutes.push(range);
                 let Usage {
@@ -105,15 +102,7 @@ impl Watch {
                 format!("{rss:6}  {threads:7}  {files:5}")
             }
             None => "unknown".to_owned(),
-        };
-        format!(
-            "{:6.1}  {:9}  {:7.1}  {:9.2}  {:6.2}  {usage}",
-            elapsed.as_secs_f64() / 60.0,
-            minute.exchanges,
-            minute.bytes as f64 / 1000.0,
-            minute.median.as_secs_f64() * 1000.0,
-            minute.max.as_secs_f64() * 1000.0,
-        )
+        }
     }
 
     /// Whether the process uses no more at the end than it did once it was under way.
@@ -187,7 +176,7 @@ mod tests {
                 threads: *threads,
                 files: *files,
             }));
-            drop(watch.line(Duration::ZERO, Minute::default()));
+            drop(watch.minute());
         }
         watch
     }
@@ -218,7 +207,7 @@ mod tests {
                 files,
             }));
         }
-        drop(watch.line(Duration::ZERO, Minute::default()));
+        drop(watch.minute());
         assert!(watch.verdict().is_ok());
     }
 

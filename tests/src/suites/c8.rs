@@ -16,6 +16,7 @@ use sio_peer::alone::{PROMISED, client_threads};
 use super::kit::{Log, disconnected, within};
 use crate::case::{Case, Failure, Mode, Outcome};
 use crate::context::{Context, PATIENCE, StatusLog};
+use crate::faults;
 use crate::front::{Cut, Direction, Flow, Front, Place, Then, Which};
 use crate::protocol::{DeadLink, Protocol};
 use crate::{ensure, ensure_eq};
@@ -43,6 +44,11 @@ pub fn cases<P: Protocol>() -> Vec<Case<P>> {
             "a cut at every byte of the handshake and of the upgrade: success or an error at once, nothing is left",
             &[Mode::Polling, Mode::WebSocket, Mode::Upgrade],
             c8_5,
+        ),
+        case(
+            "C8.5b",
+            "a conversation under faults drawn at random: one outcome each, once and in order, connected in the end",
+            |cx| faults::drawn(cx, faults::any_seed(), 0),
         ),
     ]
 }
