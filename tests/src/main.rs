@@ -13,6 +13,7 @@ use sio_conformance::expected::Expected;
 use sio_conformance::faults;
 use sio_conformance::fuzz::seeds;
 use sio_conformance::outage;
+use sio_conformance::protocol::family_of;
 use sio_conformance::report::{self, Totals};
 use sio_conformance::runner::{self, Plan};
 use sio_conformance::server::{SERVERS, Server};
@@ -24,10 +25,12 @@ conformance run [--server S]… [--transport polling|websocket|upgrade|htmlfile|
                 [--out DIR] [--list]
 conformance serve S          start a server, show its ports, end with Ctrl-D or Ctrl-C
 conformance demo [--server S]
-conformance faults --server S --transport T [--cases N] [--seed X]
-conformance outage --server S --transport T --seconds N
-conformance soak --server S --transport T [--minutes N] [--rate exchanges-a-second]
-conformance soak --server S --transport T [--minutes N] --faults [--seed X]
+conformance faults [--server S] [--transport T] [--cases N] [--seed X]
+                             conversations under faults drawn at random
+conformance outage [--server S] [--transport T] [--seconds N]
+                             the server dies, and comes back after so long
+conformance soak [--server S] [--transport T] [--minutes N] [--rate exchanges-a-second]
+conformance soak [--server S] [--transport T] [--minutes N] --faults [--seed X]
                              the same while the network fails and the server is restarted
 conformance fuzz-seeds DIR   write what the fuzzer begins with, a folder for each of its targets";
 
@@ -265,15 +268,16 @@ fn soak_server(arguments: lexopt::Parser) -> Result<ExitCode, Problem> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The server and the transport that are asked for; `more` reads the other options, and says whether it knows one.
+/// The server and the transport that are asked for, 2.5.1 and the one that ends on a WebSocket if none is; `more` reads the
+/// other options, and says whether it knows one.
 fn on_server(
     mut arguments: lexopt::Parser,
     mut more: impl FnMut(&str, &mut lexopt::Parser) -> Result<bool, Problem>,
 ) -> Result<(String, Mode), Problem> {
-    let (mut server, mut mode) = (None, None);
+    let (mut server, mut mode) = ("2.5.1".to_owned(), None);
     while let Some(argument) = arguments.next()? {
         match argument {
-            Long("server") => server = Some(server_name(arguments.value()?.string()?)?),
+            Long("server") => server = server_name(arguments.value()?.string()?)?,
             Long("transport") => mode = Some(mode_name(&arguments.value()?.string()?)?),
             Long(option) => {
                 let option = option.to_owned();
@@ -284,10 +288,13 @@ fn on_server(
             argument => return Err(argument.unexpected().into()),
         }
     }
-    match (server, mode) {
-        (Some(server), Some(mode)) => Ok((server, mode)),
-        _ => Err(Problem::Usage("which server, and which transport?".into())),
-    }
+    let modes = family_of(&server).modes;
+    let usual = if modes.contains(&Mode::Upgrade) {
+        Mode::Upgrade
+    } else {
+        Mode::WebSocket
+    };
+    Ok((server, mode.unwrap_or(usual)))
 }
 
 // --- fuzz-seeds ---------------------------------------------------------------------------------------------------

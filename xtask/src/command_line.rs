@@ -19,6 +19,8 @@ cargo xtask <task>
       --transport T  … only polling, websocket, upgrade, htmlfile, jsonp-polling
       --case C       … only this case or group, such as V6 or V6.3
       --no-unit      … no unit tests (a filter leaves them out too)
+  soak               one connection for long, under faults and restarts
+      --minutes N    … for so long (default: 20); also --server S, --transport T
   fuzz               feed every decoder and session with anything (cargo-fuzz)
       --seconds N    … for so long altogether (default: 300)
       --target T     … only this target, a file in tests/fuzz/fuzz_targets
@@ -32,6 +34,7 @@ on a Node of their own, on Linux on x86-64 only; elsewhere they are skipped.
 ";
 
 const DEMO_SERVER: &str = "2.5.1";
+const SOAKING_MINUTES: f64 = 20.0;
 const FUZZING_SECONDS: u64 = 300;
 
 /// A task, as asked for.
@@ -41,6 +44,7 @@ pub(crate) enum Task {
     Demo { server: String },
     Serve { server: String },
     TestServers(Wanted),
+    Soak(Soaking),
     Fuzz(Fuzzing),
     Ci,
 }
@@ -60,6 +64,14 @@ impl Wanted {
     }
 }
 
+/// What to soak, and for how long; without a transport the one that ends on a WebSocket.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Soaking {
+    pub(crate) minutes: f64,
+    pub(crate) server: String,
+    pub(crate) transport: Option<String>,
+}
+
 /// What to fuzz, and for how long altogether; an empty list is everything.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Fuzzing {
@@ -68,7 +80,15 @@ pub(crate) struct Fuzzing {
 }
 
 /// The names of all tasks, for the check that the documents name no other.
-pub(crate) const TASKS: [&str; 6] = ["demo", "serve", "test-servers", "fuzz", "ci", "help"];
+pub(crate) const TASKS: [&str; 7] = [
+    "demo",
+    "serve",
+    "test-servers",
+    "soak",
+    "fuzz",
+    "ci",
+    "help",
+];
 
 /// Reads the arguments behind `cargo xtask`.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Task, String> {
@@ -86,6 +106,7 @@ fn parse_task(mut rest: lexopt::Parser) -> Result<Task, lexopt::Error> {
         "demo" => parse_demo(rest),
         "serve" => parse_serve(rest),
         "test-servers" => parse_test_servers(rest),
+        "soak" => parse_soak(rest),
         "fuzz" => parse_fuzz(rest),
         "ci" => parse_bare(rest, Task::Ci),
         "help" => parse_bare(rest, Task::Help),
@@ -131,6 +152,24 @@ fn parse_test_servers(mut rest: lexopt::Parser) -> Result<Task, lexopt::Error> {
         }
     }
     Ok(Task::TestServers(wanted))
+}
+
+fn parse_soak(mut rest: lexopt::Parser) -> Result<Task, lexopt::Error> {
+    let mut wanted = Soaking {
+        minutes: SOAKING_MINUTES,
+        server: DEMO_SERVER.to_owned(),
+        transport: None,
+    };
+    while let Some(argument) = rest.next()? {
+        match argument {
+            Long("minutes") => wanted.minutes = rest.value()?.parse()?,
+            Long("server") => wanted.server = rest.value()?.string()?,
+            Long("transport") => wanted.transport = Some(rest.value()?.string()?),
+            Long("help") | Short('h') => return Ok(Task::Help),
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Task::Soak(wanted))
 }
 
 fn parse_fuzz(mut rest: lexopt::Parser) -> Result<Task, lexopt::Error> {
@@ -186,6 +225,7 @@ mod tests {
             "demo --help",
             "serve -h",
             "ci --help",
+            "soak -h",
             "fuzz -h",
             "test-servers --help",
         ] {
@@ -266,6 +306,25 @@ mod tests {
     }
 
     #[test]
+    fn soaking_has_defaults() {
+        let wanted = Soaking {
+            minutes: SOAKING_MINUTES,
+            server: DEMO_SERVER.into(),
+            transport: None,
+        };
+        assert_eq!(read("soak"), Ok(Task::Soak(wanted)));
+        let wanted = Soaking {
+            minutes: 0.5,
+            server: "0.9.19".into(),
+            transport: Some("polling".into()),
+        };
+        assert_eq!(
+            read("soak --minutes 0.5 --server=0.9.19 --transport polling"),
+            Ok(Task::Soak(wanted))
+        );
+    }
+
+    #[test]
     fn fuzzing_has_a_default_time() {
         let read_fuzz = |line| match read(line) {
             Ok(Task::Fuzz(wanted)) => (wanted.seconds, wanted.targets),
@@ -287,6 +346,7 @@ mod tests {
             ("demo --server", "--server"),
             ("test-servers --serve 1.4.5", "--serve"),
             ("ci now", "now"),
+            ("soak --minutes soon", "soon"),
             ("fuzz --seconds soon", "soon"),
             ("fuzz v1_packet", "v1_packet"),
             ("help demo", "demo"),

@@ -1,7 +1,7 @@
 //! The tasks of the workspace; `cargo xtask` alone lists them.
 //!
-//! One file per task: [`demo`], [`serve`], [`test_servers`], [`fuzz`], [`ci`]. Beside them [`command_line`] (what may be asked for),
-//! [`node`] (Node.js and the pinned servers), [`tidy`] (rules no linter knows), [`process`],
+//! One file per task: [`demo`], [`serve`], [`test_servers`], [`soak`], [`fuzz`], [`ci`]. Beside them [`command_line`]
+//! (what may be asked for), [`node`] (Node.js and the pinned servers), [`tidy`] (rules no linter knows), [`process`],
 //! [`toolchain`] and [`counts`].
 //!
 //! Nothing here depends on a crate of the workspace: the tasks must run while a crate does not compile. What talks to
@@ -15,6 +15,7 @@ mod fuzz;
 mod node;
 mod process;
 mod serve;
+mod soak;
 mod test_servers;
 mod tidy;
 mod toolchain;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
             Task::Demo { server } => demo::run(&server),
             Task::Serve { server } => serve::run(&server),
             Task::TestServers(wanted) => test_servers::run(&wanted),
+            Task::Soak(wanted) => soak::run(&wanted),
             Task::Fuzz(wanted) => fuzz::run(&wanted),
             Task::Ci => ci::run(),
         }
