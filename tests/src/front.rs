@@ -223,16 +223,16 @@ impl Front {
     /// What came from the client so far, by connection: the first 256 KiB of each.
     #[must_use]
     pub fn from_clients(&self) -> Vec<Vec<u8>> {
-        self.lock().kept(Direction::Up).to_vec()
+        self.lock().kept(Direction::Up)
     }
 
     /// What came from the server so far, by connection: the first 256 KiB of each.
     #[must_use]
     pub fn from_servers(&self) -> Vec<Vec<u8>> {
-        self.lock().kept(Direction::Down).to_vec()
+        self.lock().kept(Direction::Down)
     }
 
-    /// Forgets what came so far.
+    /// Forgets what came so far, and the connections that are gone.
     pub fn forget(&self) {
         self.lock().forget();
     }

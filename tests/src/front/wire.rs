@@ -40,8 +40,8 @@ pub(super) struct Wire {
     connections: BTreeMap<usize, Connection>,
     done: Done,
     /// What clients sent, and what servers sent, by connection.
-    from_clients: Vec<Vec<u8>>,
-    from_servers: Vec<Vec<u8>>,
+    from_clients: BTreeMap<usize, Vec<u8>>,
+    from_servers: BTreeMap<usize, Vec<u8>>,
     stopped: bool,
 }
 
@@ -62,8 +62,8 @@ impl Wire {
             rules: Vec::new(),
             connections: BTreeMap::new(),
             done: Done::default(),
-            from_clients: Vec::new(),
-            from_servers: Vec::new(),
+            from_clients: BTreeMap::new(),
+            from_servers: BTreeMap::new(),
             stopped: false,
         };
         wire.set_door(Door::Open)?;
@@ -78,18 +78,17 @@ impl Wire {
         self.done
     }
 
-    pub(super) fn kept(&self, direction: Direction) -> &[Vec<u8>] {
-        match direction {
+    pub(super) fn kept(&self, direction: Direction) -> Vec<Vec<u8>> {
+        let kept = match direction {
             Direction::Up => &self.from_clients,
             Direction::Down => &self.from_servers,
-        }
+        };
+        kept.values().cloned().collect()
     }
 
     pub(super) fn forget(&mut self) {
-        for kept in [&mut self.from_clients, &mut self.from_servers] {
-            // Their memory too: a front may live for hours.
-            kept.iter_mut().for_each(|bytes| *bytes = Vec::new());
-        }
+        self.from_clients.clear();
+        self.from_servers.clear();
     }
 
     // --- doing harm ---------------------------------------------------------------------------------------------
@@ -191,8 +190,8 @@ impl Wire {
     fn admit(&mut self, client: TcpStream, now: Instant) -> io::Result<()> {
         let number = self.done.connections;
         self.done.connections += 1;
-        self.from_clients.push(Vec::new());
-        self.from_servers.push(Vec::new());
+        self.from_clients.insert(number, Vec::new());
+        self.from_servers.insert(number, Vec::new());
         // Until everything is set up, dropping it resets it.
         SockRef::from(&client).set_linger(Some(Duration::ZERO))?;
         let token = |side| Token(FIRST + SIDES * number + side);
@@ -251,8 +250,8 @@ impl Wire {
                 continue;
             };
             let kept = (
-                &mut self.from_clients[number],
-                &mut self.from_servers[number],
+                self.from_clients.entry(number).or_default(),
+                self.from_servers.entry(number).or_default(),
             );
             match connection.pump(&self.rules, number, kept, now) {
                 Fate::GoesOn => {}
