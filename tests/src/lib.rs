@@ -18,7 +18,6 @@
 //! | [`faults`] | conversations under faults drawn at random |
 //! | [`outage`] | a server that dies and comes back |
 //! | [`soak`] | one connection under load for an hour |
-//! | [`fuzz`] | what holds for any input: the checks of the fuzzer, and its seeds |
 //! | [`runner`], [`expected`], [`report`] | running them, judging, showing |
 
 pub mod case;
@@ -28,7 +27,6 @@ pub mod demo;
 pub mod expected;
 pub mod faults;
 pub mod front;
-pub mod fuzz;
 pub mod http;
 pub mod outage;
 pub mod protocol;

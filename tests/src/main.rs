@@ -1,4 +1,4 @@
-//! `conformance`: runs the suites, serves a server, shows the demo, soaks, writes the seeds of the fuzzer.
+//! `conformance`: runs the suites, serves a server, shows the demo, soaks.
 
 use std::collections::HashSet;
 use std::io::{Read, Write};
@@ -11,7 +11,6 @@ use sio_conformance::case::{Mode, is_meant};
 use sio_conformance::demo;
 use sio_conformance::expected::Expected;
 use sio_conformance::faults;
-use sio_conformance::fuzz::seeds;
 use sio_conformance::outage;
 use sio_conformance::protocol::family_of;
 use sio_conformance::report::{self, Totals};
@@ -31,8 +30,7 @@ conformance outage [--server S] [--transport T] [--seconds N]
                              the server dies, and comes back after so long
 conformance soak [--server S] [--transport T] [--minutes N] [--rate exchanges-a-second]
 conformance soak [--server S] [--transport T] [--minutes N] --faults [--seed X]
-                             the same while the network fails and the server is restarted
-conformance fuzz-seeds DIR   write what the fuzzer begins with, a folder for each of its targets";
+                             the same while the network fails and the server is restarted";
 
 /// What went wrong: the command line, or the run.
 enum Problem {
@@ -76,7 +74,6 @@ fn command() -> Result<ExitCode, Problem> {
             "faults" => faults_on_server(arguments),
             "outage" => outage_of_server(arguments),
             "soak" => soak_server(arguments),
-            "fuzz-seeds" => write_seeds(arguments),
             name => Err(Problem::Usage(format!("there is no command {name:?}"))),
         },
         Some(Long("help") | Short('h')) | None => {
@@ -295,17 +292,6 @@ fn on_server(
         Mode::WebSocket
     };
     Ok((server, mode.unwrap_or(usual)))
-}
-
-// --- fuzz-seeds ---------------------------------------------------------------------------------------------------
-
-fn write_seeds(mut arguments: lexopt::Parser) -> Result<ExitCode, Problem> {
-    let Some(Value(folder)) = arguments.next()? else {
-        return Err(Problem::Usage("into which folder?".into()));
-    };
-    let folder = PathBuf::from(folder);
-    seeds::write(&folder).map_err(|error| format!("writing into {}: {error}", folder.display()))?;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// The value of an option: a number above 0 that makes sense as a time or a rate.

@@ -25,7 +25,7 @@ const BUILD: &str = "target/fuzz";
 const LONGEST_RUN: u32 = 10;
 
 /// One allocation of more than this, in MB, is far beyond what an input of a few kB is worth. Only nightly finds out.
-const LARGEST_ALLOCATION: u32 = 64;
+const LARGEST_ALLOCATION: u32 = 4;
 
 /// Of what a failing target says, the end.
 const SHOWN_LINES: usize = 60;
@@ -37,9 +37,13 @@ pub(crate) fn run(wanted: &Fuzzing) -> Result<ExitCode, String> {
         "building the fuzzer ({}; the first time takes minutes)",
         fuzzer.describe()
     );
-    let program = targets.iter().filter(|_| targets.len() == 1);
-    succeed(fuzzer.command("build").args(program))?;
-    succeed(process::conformance().args(["fuzz-seeds", &format!("{PACKAGE}/corpus")]))?;
+    if wanted.targets.is_empty() {
+        succeed(&mut fuzzer.command("build"), "cargo fuzz build")?;
+    }
+    for target in &wanted.targets {
+        succeed(fuzzer.command("build").arg(target), "cargo fuzz build")?;
+    }
+    succeed(&mut write_seeds(), "writing the seeds")?;
 
     let share = (wanted.seconds / targets.len() as u64).max(1);
     println!("{}", Report::HEADING);
@@ -79,17 +83,33 @@ fn fuzz(fuzzer: &Fuzzer, target: &str, seconds: u64) -> Result<bool, String> {
         }
         if let Some(input) = &report.input {
             println!("found: {input}\nagain: {}", fuzzer.again(target, input));
+            println!(
+                "to keep it: move it into {PACKAGE}/found/{target}, where `cargo test` plays it and shows what happens"
+            );
         }
     }
     Ok(status.success())
 }
 
-fn succeed(command: &mut Command) -> Result<(), String> {
-    let status = process::status(command.stdin(Stdio::null()))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("{command:?} ended with {status}"))
+/// The program of `sio-checks`.
+fn write_seeds() -> Command {
+    let mut command = process::cargo();
+    command.args([
+        "run",
+        "--quiet",
+        "--locked",
+        "--package",
+        "sio-checks",
+        "--",
+    ]);
+    command.arg(format!("{PACKAGE}/corpus"));
+    command
+}
+
+fn succeed(command: &mut Command, what: &str) -> Result<(), String> {
+    match process::status(command.stdin(Stdio::null()))? {
+        status if status.success() => Ok(()),
+        status => Err(format!("{what} ended with {status}")),
     }
 }
 
@@ -156,7 +176,7 @@ impl Fuzzer {
                 "--root",
                 TOOL,
             ];
-            succeed(process::cargo().args(install))?;
+            succeed(process::cargo().args(install), "cargo install cargo-fuzz")?;
         }
         let bin = fs::canonicalize(&bin).map_err(|error| format!("cannot find {TOOL}: {error}"))?;
         let others = env::var_os("PATH").unwrap_or_default();

@@ -1,8 +1,8 @@
 //! Starting other programs, and waiting for them.
 
 use std::ffi::OsString;
-use std::io::{self, BufRead, BufReader};
-use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::io::{self, BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 
 /// The cargo that runs this program: the same toolchain, wherever it is installed.
 pub(crate) fn cargo() -> Command {
@@ -40,38 +40,38 @@ pub(crate) fn status(command: &mut Command) -> Result<ExitStatus, String> {
 /// Runs a program to its end and hands on each line of its standard output; standard error is shown as it comes.
 pub(crate) fn read_lines(
     command: &mut Command,
-    mut on_line: impl FnMut(&str),
+    on_line: impl FnMut(&str),
 ) -> Result<ExitStatus, String> {
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|error| cannot_start(command, &error))?;
-    let read = child.stdout.take().map_or(Ok(()), |output| {
-        for_each_line(BufReader::new(output), &mut on_line)
-    });
-    let ended = child.wait();
-    read.and(ended)
-        .map_err(|error| format!("lost {}: {error}", name(command)))
+    let mut child = spawn(command.stdout(Stdio::piped()))?;
+    let output = child.stdout.take();
+    follow(child, output, on_line).map_err(|error| format!("lost {}: {error}", name(command)))
 }
 
 /// The same for standard error; standard output is not wanted.
 pub(crate) fn read_error_lines(
     command: &mut Command,
-    mut on_line: impl FnMut(&str),
+    on_line: impl FnMut(&str),
 ) -> Result<ExitStatus, String> {
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| cannot_start(command, &error))?;
-    let read = child.stderr.take().map_or(Ok(()), |output| {
+    let mut child = spawn(command.stdout(Stdio::null()).stderr(Stdio::piped()))?;
+    let output = child.stderr.take();
+    follow(child, output, on_line).map_err(|error| format!("lost {}: {error}", name(command)))
+}
+
+fn spawn(command: &mut Command) -> Result<Child, String> {
+    let child = command.stdin(Stdio::null()).spawn();
+    child.map_err(|error| cannot_start(command, &error))
+}
+
+fn follow(
+    mut child: Child,
+    output: Option<impl Read>,
+    mut on_line: impl FnMut(&str),
+) -> io::Result<ExitStatus> {
+    let read = output.map_or(Ok(()), |output| {
         for_each_line(BufReader::new(output), &mut on_line)
     });
     let ended = child.wait();
     read.and(ended)
-        .map_err(|error| format!("lost {}: {error}", name(command)))
 }
 
 /// Not `BufRead::lines`, which would end at the first byte that is not UTF-8.

@@ -2,6 +2,6 @@
 #![forbid(unsafe_code)]
 
 use libfuzzer_sys::fuzz_target;
-use sio_conformance::fuzz::check;
+use sio_checks::check;
 
 fuzz_target!(|input: &[u8]| check("v1_session", input));

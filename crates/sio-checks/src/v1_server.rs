@@ -8,12 +8,13 @@ use sio_core::Args;
 use sio_core::session::{Input, Request};
 use sio_v1::engine::packet::{EnginePacket, Frame};
 use sio_v1::engine::payload::{self, PayloadLimits};
-use sio_v1::packet::{Assembled, Assembler, PacketType};
+use sio_v1::packet::{Assembled, Assembler, PacketType, ROOT};
 use sio_v1::{Options, Session};
 
+use super::client::number;
+use super::network::Server;
 use super::tape::Tape;
 use super::text;
-use super::world::{Server, number};
 
 /// Engine packets that mean something in some state.
 const PACKETS: [&str; 28] = [
@@ -57,9 +58,11 @@ const OPEN_PACKETS: [&str; 6] = [
 ];
 
 /// The server's end of a session.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct V1 {
     assembler: Assembler,
+    has_left_root: bool,
+    asks_for_root: bool,
 }
 
 impl Server for V1 {
@@ -126,6 +129,10 @@ impl Server for V1 {
         let packet = EnginePacket::decode_binary(bytes.clone());
         self.packet(packet.expect("a packet")).into_iter().collect()
     }
+
+    fn asks_for_root(&self) -> bool {
+        self.asks_for_root
+    }
 }
 
 impl V1 {
@@ -149,7 +156,14 @@ impl V1 {
                 Args::event(packet.data, attachments).map(|(_, args)| args)
             }
             PacketType::Ack | PacketType::BinaryAck => Args::values(packet.data, attachments),
-            _ => return None,
+            PacketType::Connect | PacketType::Disconnect => {
+                let is_root = packet.namespace == ROOT;
+                let connects = packet.packet_type == PacketType::Connect;
+                self.has_left_root |= is_root && !connects;
+                self.asks_for_root |= is_root && connects && !self.has_left_root;
+                return None;
+            }
+            PacketType::Error => panic!("no client sends an error"),
         };
         Some(number(&args.expect("arguments")))
     }

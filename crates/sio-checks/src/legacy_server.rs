@@ -11,9 +11,10 @@ use sio_legacy::packet::{Packet, PacketType, ack_data, read_event};
 use sio_legacy::payload::{self, PayloadLimits};
 use sio_legacy::{Options, Session};
 
+use super::client::number;
+use super::network::Server;
 use super::tape::Tape;
 use super::text;
-use super::world::{Server, number};
 
 /// Packets that mean something in some state.
 const PACKETS: [&str; 26] = [
@@ -55,7 +56,7 @@ const HANDSHAKES: [&str; 6] = [
 ];
 
 /// The server's end of a session.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Legacy;
 
 impl Server for Legacy {
@@ -136,6 +137,11 @@ impl Server for Legacy {
 
     fn binary(&mut self, _: &Bytes) -> Vec<u64> {
         panic!("0.9 has no binary messages");
+    }
+
+    /// Never, as `read` makes sure.
+    fn asks_for_root(&self) -> bool {
+        false
     }
 }
 

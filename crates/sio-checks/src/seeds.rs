@@ -13,10 +13,10 @@ use sio_legacy::packet::{Packet, PacketType};
 use sio_legacy::payload::{self, PayloadLimits};
 use sio_v1::packet::PacketLimits;
 
-use super::{TARGETS, text};
+use super::{FUZZER, TARGETS, text};
 
-const V1: &str = include_str!("../../../crates/sio-v1/tests/data/vectors-eio3.json");
-const LEGACY: &str = include_str!("../../../crates/sio-legacy/tests/data/vectors-0.9.json");
+const V1: &str = include_str!("../../sio-v1/tests/data/vectors-eio3.json");
+const LEGACY: &str = include_str!("../../sio-legacy/tests/data/vectors-0.9.json");
 
 /// Writes the seeds of every target into a folder of its name.
 ///
@@ -43,9 +43,7 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
 
 /// What made this target fail once.
 fn found(target: &str) -> Vec<(String, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fuzz/found")
-        .join(target);
+    let folder = Path::new(FUZZER).join("found").join(target);
     // Most targets have nothing.
     let entries = fs::read_dir(folder).into_iter().flatten();
     let paths = entries.map(|entry| entry.expect("a folder that can be read").path());
@@ -85,7 +83,7 @@ fn from_vectors(target: &str) -> Vec<Vec<u8>> {
         }
         "arguments" => arguments(),
         // Decisions, for which no vector stands.
-        "values" | "v1_session" | "legacy_session" => tapes(),
+        "values" | "v1_session" | "legacy_session" | "v1_manager" | "legacy_manager" => tapes(),
         _ => Vec::new(),
     };
     seeds.sort_unstable();

@@ -2,17 +2,21 @@
 //!
 //! A check takes any bytes and panics when something does not hold. Where a decoder has an inverse, what it reads is
 //! written and read again. The fuzzer is the package in `tests/fuzz`, which stands outside of the workspace and only hands
-//! its inputs to these checks; `cargo xtask fuzz` runs it. Here the checks are tried with every seed, and with the inputs
-//! that once made one panic.
+//! its inputs to these checks; `cargo xtask fuzz` runs it. The tests here try every seed, and with them what once made a
+//! check panic.
 
+mod client;
 mod legacy;
 mod legacy_server;
+mod log;
+mod manager;
+mod network;
 mod payload;
 pub mod seeds;
+mod session;
 mod tape;
 mod v1;
 mod v1_server;
-mod world;
 
 /// One thing to be fuzzed.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +28,7 @@ pub struct Target {
 }
 
 /// Everything there is.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 18] = [
     Target {
         name: "v1_engine_packet",
         check: v1::engine_packet,
@@ -83,11 +87,19 @@ pub const TARGETS: [Target; 16] = [
     },
     Target {
         name: "v1_session",
-        check: world::play::<v1_server::V1>,
+        check: session::play::<v1_server::V1>,
     },
     Target {
         name: "legacy_session",
-        check: world::play::<legacy_server::Legacy>,
+        check: session::play::<legacy_server::Legacy>,
+    },
+    Target {
+        name: "v1_manager",
+        check: manager::play::<v1_server::V1>,
+    },
+    Target {
+        name: "legacy_manager",
+        check: manager::play::<legacy_server::Legacy>,
     },
 ];
 
@@ -99,6 +111,9 @@ pub fn check(name: &str, input: &[u8]) {
     let target = TARGETS.iter().find(|target| target.name == name);
     (target.expect("the name of a target").check)(input);
 }
+
+/// The fuzzer's own package.
+const FUZZER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fuzz");
 
 /// The text that a lossy reader makes of these bytes.
 fn text(bytes: &[u8]) -> bytestring::ByteString {
@@ -114,7 +129,7 @@ mod tests {
     use super::*;
 
     fn package() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
+        Path::new(FUZZER).to_owned()
     }
 
     fn names_in(folder: &Path) -> BTreeSet<String> {
