@@ -74,7 +74,8 @@ impl fmt::Debug for Handler {
 /// What can be given to `on` and `once`: a closure of nothing, of the payload, or of the payload and the [`Ack`].
 ///
 /// The payload's type says what is expected: a tuple takes several arguments, `()` none, anything else the first.
-/// The closure returns nothing, or a `Result<(), E>` whose error is reported as [`Status::Error`].
+/// The closure returns nothing, or a `Result<(), E>` whose error is reported as [`Status::Error`]. One that never returns
+/// says what it would: `|| -> () { std::process::exit(0) }`.
 pub trait IntoHandler<Marker> {
     /// The handler that decodes the payload and runs the closure.
     fn into_handler(self) -> Handler;
@@ -239,6 +240,12 @@ impl Registry {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Whether there are handlers of events.
+    #[must_use]
+    pub fn has_event(&self) -> bool {
+        self.entries.len() > self.status.len()
     }
 
     /// Whether there are handlers of changes of status.

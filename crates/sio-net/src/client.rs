@@ -29,7 +29,8 @@ use crate::target::normal_namespace;
 /// up; [`open`](Self::open) connects it again.
 ///
 /// Handles are cheap to clone and may be used from any thread. When the last handle of a connection is dropped, the
-/// connection is closed. A handler that shall use the client captures a [`downgrade`](Self::downgrade)d handle:
+/// connection is closed, and nobody waits for it: a program that shall not lose what it emitted last calls
+/// [`close`](Self::close) before it returns from `main`. A handler that shall use the client captures a [`downgrade`](Self::downgrade)d handle:
 /// captured as a clone, it would keep its own connection alive.
 ///
 /// Which thread does what: [`emit`](Self::emit) writes on the caller's thread, [`call`](Self::call) waits on it,

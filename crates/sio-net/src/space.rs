@@ -24,7 +24,8 @@ pub(crate) struct Space {
     pub(crate) name: ByteString,
     /// Never held while a handler runs.
     registry: Mutex<Registry>,
-    has_handlers: AtomicBool,
+    has_event_handlers: AtomicBool,
+    has_status_handlers: AtomicBool,
     receivers: Mutex<Receivers>,
     receiver_count: AtomicUsize,
     /// Whether it is usable; what the manager knows, readable without its lock.
@@ -48,7 +49,8 @@ impl Space {
             id,
             name,
             registry: Mutex::default(),
-            has_handlers: AtomicBool::new(false),
+            has_event_handlers: AtomicBool::new(false),
+            has_status_handlers: AtomicBool::new(false),
             receivers: Mutex::default(),
             receiver_count: AtomicUsize::new(0),
             connected: AtomicBool::new(false),
@@ -61,31 +63,34 @@ impl Space {
 
     /// Takes over handlers that were registered before there was a connection.
     pub(crate) fn adopt(&self, handlers: Handlers) {
-        let mut registry = lock(&self.registry);
-        registry.append(handlers.into_registry());
-        self.has_handlers
-            .store(!registry.is_empty(), Ordering::Release);
+        self.change_registry(|registry| registry.append(handlers.into_registry()));
     }
 
     pub(crate) fn add(&self, trigger: Trigger, once: bool, handler: Handler) -> HandlerId {
-        let id = lock(&self.registry).add(trigger, once, handler);
-        self.has_handlers.store(true, Ordering::Release);
-        id
+        self.change_registry(|registry| registry.add(trigger, once, handler))
     }
 
     pub(crate) fn remove(&self, which: &Removal) -> usize {
-        let removed = {
-            let mut registry = lock(&self.registry);
-            let removed = registry.remove(which);
-            self.has_handlers
-                .store(!registry.is_empty(), Ordering::Release);
-            removed
-        };
+        let removed = self.change_registry(|registry| registry.remove(which));
         removed.count()
     }
 
-    pub(crate) fn has_handlers(&self) -> bool {
-        self.has_handlers.load(Ordering::Acquire)
+    fn change_registry<R>(&self, change: impl FnOnce(&mut Registry) -> R) -> R {
+        let mut registry = lock(&self.registry);
+        let result = change(&mut registry);
+        self.has_event_handlers
+            .store(registry.has_event(), Ordering::Release);
+        self.has_status_handlers
+            .store(registry.has_status(), Ordering::Release);
+        result
+    }
+
+    pub(crate) fn has_event_handlers(&self) -> bool {
+        self.has_event_handlers.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn has_status_handlers(&self) -> bool {
+        self.has_status_handlers.load(Ordering::Acquire)
     }
 
     pub(crate) fn with_registry<R>(&self, use_it: impl FnOnce(&mut Registry) -> R) -> R {

@@ -1,6 +1,6 @@
 //! Tests that are whole programs: a process of its own, from `main` to its end, and a scripted peer in the test's process.
 //!
-//! The test executable, which has no harness, is also the program: called with [`PROGRAM`], it runs one of them and returns
+//! The test executable, which has no harness, is also the program: called with `PROGRAM`, it runs one of them and returns
 //! from `main`. So what is seen from outside (exit code, output, time, memory) is the program's and the client's alone.
 
 mod costs;

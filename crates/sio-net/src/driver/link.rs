@@ -527,7 +527,7 @@ impl<P: Session> Link<P> {
         if let Err(overflowed) = received {
             self.overflowed(&space, "a receiver", overflowed, now);
         }
-        if space.has_handlers() {
+        if space.has_event_handlers() {
             self.deliveries.push(Delivery::Event(space, event));
         } else if let Ok(false) = received {
             tracing::debug!(namespace = %space.name, event = event.name(), "nobody listens");
@@ -577,7 +577,7 @@ impl<P: Session> Link<P> {
             }
             _ => {}
         }
-        if space.has_handlers() {
+        if space.has_status_handlers() {
             self.deliveries.push(Delivery::Status(space, status));
         }
     }
@@ -628,7 +628,7 @@ impl<P: Session> Link<P> {
         let Some(space) = self.find(id).map(Arc::clone) else {
             return;
         };
-        if space.with_registry(|registry| registry.has_status()) {
+        if space.has_status_handlers() {
             let then = core.releaser(&space, join);
             self.deliveries.push(Delivery::Then(then));
         } else {
