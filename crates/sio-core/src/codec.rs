@@ -1,9 +1,11 @@
 //! What the codecs of both protocols are made of. For protocol crates.
 
+mod apart;
 mod decimal;
 pub mod grammar;
 pub mod utf16;
 
+pub use apart::{bytes_apart, text_apart};
 pub use decimal::Decimal;
 
 /// How much a payload, the packets in one HTTP body, may hold. Its size in bytes is the business of whoever reads the body.

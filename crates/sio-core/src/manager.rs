@@ -611,8 +611,8 @@ impl<S: Session, W> Manager<S, W> {
     pub fn handle_timeout(&mut self, now: Instant) {
         for index in 0..self.namespaces.len() {
             self.expire(NamespaceId(index), now);
-            // With an attempt, the root has the deadline of that.
-            let is_attempt = index == ROOT_ID.0 && self.connect_by.is_some();
+            // When an attempt fails, the root does with it.
+            let is_attempt = index == ROOT_ID.0 && self.connect_by.is_some_and(|by| by.at <= now);
             match self.namespaces[index].state {
                 State::Joining { deadline, after } if deadline <= now && !is_attempt => {
                     self.join_expired(NamespaceId(index), after, now);

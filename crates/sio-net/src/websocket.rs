@@ -298,7 +298,7 @@ fn read(socket: &mut WebSocket<Socket>) -> Result<Progress, tungstenite::Error> 
     loop {
         let input = match socket.read() {
             Ok(Message::Text(text)) => Input::WebSocketText(byte_string(text)),
-            Ok(Message::Binary(bytes)) => Input::WebSocketBinary(bytes),
+            Ok(Message::Binary(bytes)) => Input::WebSocketBinary(apart(bytes)),
             // A ping is answered by tungstenite with the next read or flush.
             Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => continue,
             Ok(Message::Close(frame)) => {
@@ -377,10 +377,19 @@ fn frame_size(payload: usize) -> usize {
     head + payload
 }
 
-/// The same bytes; they are checked again, which for ASCII costs next to nothing.
+/// The same text; it is checked again, which for ASCII costs next to nothing.
 fn byte_string(text: Utf8Bytes) -> ByteString {
-    let bytes: Bytes = text.into();
-    ByteString::try_from(bytes).unwrap_or_default()
+    ByteString::try_from(apart(text.into())).unwrap_or_default()
+}
+
+/// A small message shares its memory with what was read beside it, which may be the end of a very large one. It may wait for
+/// long, and shall not keep that.
+fn apart(bytes: Bytes) -> Bytes {
+    if bytes.len() < READ_BUFFER {
+        Bytes::copy_from_slice(&bytes)
+    } else {
+        bytes
+    }
 }
 
 /// The other way.

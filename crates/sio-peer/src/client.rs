@@ -193,6 +193,28 @@ pub fn closing_within<P: Session>(
     })
 }
 
+/// Asserts that closing ends within this limit, by a good bit of time at most, with a peer that does nothing any more; and
+/// that whatever is done afterwards ends at once.
+#[track_caller]
+pub fn closes_for_good<P: Session>(what: &str, client: &Client<P>, limit: Duration) {
+    const MORE: Duration = Duration::from_millis(700);
+    const AT_ONCE: Duration = Duration::from_millis(100);
+    closing_within(client, Duration::ZERO, limit + MORE).join();
+    let again = client.clone();
+    background("closing again", move || {
+        takes(Duration::ZERO, AT_ONCE, || {
+            again.close().unwrap();
+            again.disconnect().unwrap();
+            again.close().unwrap();
+            again.wait()
+        })
+    })
+    .join();
+    assert!(!client.is_connected(), "{what}");
+    assert!(client.emit("x", ()).is_err(), "{what}");
+    assert_eq!(client.transport(), None, "{what}");
+}
+
 /// The same, with a peer that helps.
 pub fn closing_at_once<P: Session>(client: &Client<P>) -> Background<()> {
     closing_within(client, Duration::ZERO, Duration::from_millis(700))

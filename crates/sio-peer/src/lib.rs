@@ -13,6 +13,7 @@ pub mod bytes;
 pub mod child;
 pub mod client;
 pub mod flood;
+pub mod hour;
 pub mod peer;
 pub mod programs;
 pub mod scenario;

@@ -16,8 +16,8 @@ use std::process::{Command, ExitCode};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sio_core::Transport;
 use sio_core::session::Session;
+use sio_core::{Reconnect, Transport};
 use sio_net::{Client, ClientBuilder};
 
 use crate::child::{Child, Ended};
@@ -104,8 +104,11 @@ pub trait Words: 'static {
     /// An event with one text, which needs no escapes.
     fn text_event(name: &str, text: &str) -> String;
 
+    /// A packet that means nothing, with this data.
+    fn noop(data: &str) -> String;
+
     /// The answer to a poll.
-    fn polled(packet: &str) -> Answer;
+    fn polled(packets: &[&str]) -> Answer;
 
     /// The answer to a post.
     fn posted() -> Answer;
@@ -154,11 +157,15 @@ impl Program {
     }
 
     fn builder_at<W: Words>(&self, url: &str) -> ClientBuilder<W::Protocol> {
-        Client::builder(url).transports(match self.way {
+        let transports = match self.way {
             Way::WebSocket => vec![Transport::WebSocket],
             Way::Polling => vec![Transport::Polling],
             Way::Upgrading | Way::Upgraded => vec![Transport::Polling, Transport::WebSocket],
-        })
+        };
+        // What ends a connection is looked at, not what follows.
+        Client::builder(url)
+            .transports(transports)
+            .reconnect(Reconnect::off())
     }
 
     fn connect<W: Words>(&self) -> Client<W::Protocol> {
@@ -241,7 +248,7 @@ impl<W: Words> Stage<W> {
                 Line::Socket(socket)
             }
             Line::Polling(poll, upgrade) => {
-                poll.answer(&W::polled(packet));
+                poll.answer(&W::polled(&[packet]));
                 Line::Polling(self.peer.get(), upgrade)
             }
         };

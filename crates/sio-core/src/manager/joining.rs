@@ -12,7 +12,15 @@ impl<S: Session, W> Manager<S, W> {
         if self.wait_on(id, after, now) {
             return;
         }
-        let namespace = &self.namespaces[id.0];
+        let namespace = &mut self.namespaces[id.0];
+        if id == ROOT_ID && self.connect_by.is_some() {
+            // It comes with the session nevertheless, and nobody waits for it any more.
+            namespace.wanted = false;
+            namespace.is_left = true;
+            let deadline = Deadline::Join;
+            self.put_out(id, &Error::Timeout { deadline, after }.into());
+            return;
+        }
         let error = match &self.loss {
             // It never came to ask.
             Some(loss) if self.sid.is_none() => Error::Disconnected(loss.clone()),
@@ -23,7 +31,7 @@ impl<S: Session, W> Manager<S, W> {
         };
         if self.sid.is_some() {
             // The server may grant it after all; it must not believe that somebody listens.
-            let namespace = namespace.name.clone();
+            let namespace = self.namespaces[id.0].name.clone();
             self.command(Command::Leave { namespace }, now);
             self.namespaces[id.0].spent_in = Some(self.epoch);
         }

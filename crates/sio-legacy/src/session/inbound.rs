@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use bytestring::ByteString;
 use serde::de::IgnoredAny;
+use sio_core::codec::text_apart;
 use sio_core::session::{AckId, SessionEvent};
 use sio_core::{Args, DisconnectReason, Error, Value};
 
@@ -32,9 +33,10 @@ impl Session {
         now: Instant,
     ) -> bool {
         let mut fruitful = false;
+        let size = payload.len();
         for packet in payload::decode(payload, &PayloadLimits::default()) {
             match packet {
-                Ok(packet) => fruitful |= self.packet(packet, now),
+                Ok(packet) => fruitful |= self.packet(text_apart(packet, size), now),
                 Err(error) => self.break_protocol(Error::protocol(broken, error)),
             }
         }

@@ -3,12 +3,16 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use sio_legacy::{Ack, DisconnectReason, Error, Transport, UsageError};
+use sio_core::session::{Input, Io};
+use sio_legacy::{Ack, DisconnectReason, Error, Session, Transport, UsageError};
+use sio_peer::alone::alone;
 use sio_peer::client::{calling, closing};
+use sio_peer::hour::unanswered;
+use sio_peer::scenario::response;
 use sio_peer::wait::{Background, PATIENCE, assert_says, background, error_of, next, takes};
 
-use crate::scene::{Polling, Socketed};
-use crate::wire::Packets as _;
+use crate::scene::{Polling, Socketed, usual};
+use crate::wire::{Packets as _, pacing_id};
 
 #[test]
 fn a_call_that_is_never_answered_times_out_at_its_limit() {
@@ -337,4 +341,28 @@ fn what_the_protocol_cannot_carry_is_refused_before_anything_is_sent() {
     assert_says(&error.to_string(), &["not exactly one value"]);
     scene.client.emit("fence", ()).unwrap();
     scene.socket.expect("5:::{\"name\":\"fence\"}");
+}
+
+#[test]
+fn an_hour_of_questions_without_answers_takes_no_memory() {
+    alone(
+        "acks::an_hour_of_questions_without_answers_takes_no_memory",
+        || {
+            unanswered::<Session>(|io| match io {
+                Some(Io::Request(handshake)) => {
+                    vec![response(handshake.id, 200, None, usual())]
+                }
+                Some(Io::OpenWebSocket(_)) => {
+                    vec![Input::WebSocketOpened, Input::WebSocketText("1::".into())]
+                }
+                // Every server acknowledges the noops by which the client paces what it sends.
+                Some(Io::SendText(text)) => pacing_id(text)
+                    .map(|id| Input::WebSocketText(format!("6:::{id}").into()))
+                    .into_iter()
+                    .collect(),
+                Some(_) => Vec::new(),
+                None => vec![Input::WebSocketText("2::".into())],
+            });
+        },
+    );
 }

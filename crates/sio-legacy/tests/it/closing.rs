@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use sio_legacy::{DisconnectReason, Error, NextError, Transport};
-use sio_peer::client::{closing, closing_at_once, closing_within, is_closed_by_client, joining};
+use sio_legacy::{ClientBuilder, DisconnectReason, Error, NextError, Transport};
+use sio_peer::client::{
+    closes_for_good, closing, closing_at_once, closing_within, is_closed_by_client, joining,
+};
 use sio_peer::peer::Answer;
 use sio_peer::wait::{PATIENCE, background, error_of, takes};
 
@@ -140,6 +142,43 @@ fn a_peer_that_is_dead_delays_closing_by_its_limit_and_no_longer() {
     assert_eq!(scene.post(), ["0::"]);
     closed.join();
     scene.stream.request.expect_drop();
+}
+
+#[test]
+fn closing_works_twice_in_every_state_and_needs_no_peer() {
+    let limit = Duration::from_millis(300);
+    let short = |b: ClientBuilder| b.close_timeout(limit);
+    for transport in POLLING {
+        let idle = Polling::with(transport, &usual(), short);
+        closes_for_good("a poll that hangs", &idle.client, limit);
+
+        let mut busy = Polling::with(transport, &usual(), short);
+        busy.client.emit("x", ()).unwrap();
+        let post = busy.peer.post();
+        closes_for_good("a poll and a post that hang", &busy.client, limit);
+        post.expect_drop();
+
+        let mut failed = Polling::with(transport, &usual(), short);
+        failed.answer(&Answer::new(500, "text/plain", b"no"));
+        failed.told.reason();
+        closes_for_good("an error", &failed.client, Duration::ZERO);
+    }
+    let streaming = Streaming::with(&usual(), short);
+    closes_for_good("a stream that hangs", &streaming.client, limit);
+
+    let socketed = Socketed::with(&usual(), short);
+    closes_for_good("a WebSocket that hangs", &socketed.client, limit);
+
+    let waiting = Socketed::with(&usual(), short);
+    for n in 0..500 {
+        waiting.client.emit("n", n).unwrap();
+    }
+    closes_for_good("emits that wait for acks", &waiting.client, limit);
+
+    let mut ended = Socketed::with(&usual(), short);
+    ended.socket.cut();
+    ended.told.reason();
+    closes_for_good("the end of the stream", &ended.client, Duration::ZERO);
 }
 
 #[test]

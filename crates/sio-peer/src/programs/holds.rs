@@ -9,11 +9,11 @@ use std::time::Duration;
 use sio_core::{DisconnectReason, Limits, Result};
 use sio_net::Client;
 
-use super::{Case, Line, Program, Stage, Way, Words};
-use crate::alone::peak_bytes;
+use super::{Case, Line, Program, Stage, Way, Words, connect, wait_for_cue};
+use crate::alone::{peak_bytes, resident_bytes};
 use crate::bytes::gzip_bomb;
 use crate::peer::{Answer, Request};
-use crate::wait::{PATIENCE, assert_says};
+use crate::wait::{PATIENCE, assert_says, eventually};
 use crate::websocket::{WebSocketPeer, frame};
 
 /// The limit for messages here, and in words.
@@ -28,6 +28,9 @@ const FLOOD: usize = 512 << 20;
 
 /// How long megabytes may take in a build that is not optimised, on a busy machine.
 const LARGE: Duration = Duration::from_secs(60);
+
+/// How many events come beside four megabytes each.
+const BODIES: u64 = 20;
 
 /// What is repeated without end, behind a beginning.
 type Endless = (&'static [u8], &'static [u8]);
@@ -147,12 +150,38 @@ pub(super) fn cases<W: Words>() -> Vec<Case<W>> {
                 let packet = W::text_event("large", &"x".repeat(65 << 20));
                 match stage.connects() {
                     Line::Socket(mut socket) => socket.raw(&frame(0x81, packet.as_bytes())),
-                    Line::Polling(poll, _) => poll.answer(&W::polled(&packet)),
+                    Line::Polling(poll, _) => poll.answer(&W::polled(&[&packet])),
                 }
                 stage.is_refused_holding(
                     &["67108864 bytes", "Limits::message_bytes"],
                     2 * Limits::default().message_bytes,
                 );
+            },
+        ),
+        Case::new(
+            "small_events_beside_large_packets_keep_nothing_of_them",
+            EACH,
+            |program| {
+                let (builder, events) = program.builder::<W>().events();
+                let client = connect::<W>(builder);
+                for n in 1..=BODIES {
+                    eventually("an event", PATIENCE, || client.counters().events == n);
+                    wait_for_cue();
+                }
+                println!("{} kB for {BODIES} small events", resident_bytes() >> 10);
+                assert!(resident_bytes() < PEAK, "they keep {}", resident_bytes());
+                drop((client, events));
+            },
+            |stage| {
+                let mut line = stage.connects();
+                let noop = W::noop(&"x".repeat(4 << 20));
+                for _ in 0..BODIES {
+                    line = stage.sends_both(line, [&noop, &W::event("small")]);
+                }
+                let ended = stage.ends(0, Duration::ZERO..LARGE);
+                drop(line);
+                assert_eq!(ended.err, "");
+                print!("{}", ended.out);
             },
         ),
         // --- messages: a limit of one megabyte -----------------------------------------------------------------------------------------------
@@ -196,6 +225,24 @@ fn pour(stream: &mut impl Write, unit: &[u8]) {
 }
 
 impl<W: Words> Stage<W> {
+    /// Sends two packets in one body, or in one go, and gives the program its cue.
+    #[track_caller]
+    fn sends_both(&mut self, line: Line, packets: [&str; 2]) -> Line {
+        let line = match line {
+            Line::Socket(mut socket) => {
+                let frames = packets.map(|packet| frame(0x81, packet.as_bytes()));
+                socket.raw(&frames.concat());
+                Line::Socket(socket)
+            }
+            Line::Polling(poll, upgrade) => {
+                poll.answer(&W::polled(&packets));
+                Line::Polling(self.peer.get(), upgrade)
+            }
+        };
+        self.cues();
+        line
+    }
+
     #[track_caller]
     fn first_request_gets(&mut self, (beginning, unit): Endless) {
         let request = match self.way {

@@ -35,7 +35,7 @@ impl Handshake {
     /// Administrators write huge numbers to switch the heartbeat off.
     pub const MAX_PING: Duration = Duration::from_millis(i32::MAX as u64);
 
-    /// The longest open packet that is read. Real ones have a hundred bytes or two, and parsed JSON may take fifty times the
+    /// The longest open packet that is read. Real ones have a hundred bytes or two, and parsed JSON may take forty times the
     /// memory of its text.
     pub const MAX_BYTES: usize = 64 << 10;
 

@@ -20,7 +20,7 @@ pub(super) struct Inbound {
     joined: Vec<ByteString>,
 }
 
-/// The longest reason that is parsed. A [`Value`] may take fifty times the memory of its text.
+/// The longest reason that is parsed. A [`Value`] may take forty times the memory of its text.
 const MAX_REASON: usize = 64 << 10;
 
 impl Inbound {

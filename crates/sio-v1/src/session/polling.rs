@@ -6,11 +6,12 @@
 use std::time::Instant;
 
 use bytes::Bytes;
+use sio_core::codec::{bytes_apart, text_apart};
 use sio_core::session::{RequestId, Response};
 use sio_core::{DisconnectReason, Error};
 
 use super::{FRAMING, Session, State, explain, size};
-use crate::engine::packet::Frame;
+use crate::engine::packet::{EnginePacket, Frame};
 use crate::engine::payload::{self, PayloadLimits};
 use crate::error::SessionError;
 use crate::tolerance;
@@ -94,7 +95,7 @@ impl Session {
         );
         for packet in payload.by_ref() {
             match packet {
-                Ok(packet) => self.engine_packet(packet, now),
+                Ok(packet) => self.engine_packet(apart(packet, response.body.len()), now),
                 Err(error) => {
                     let broken = || Error::protocol("the body of a poll is broken", error);
                     let error = response.page_error("a poll").map(Error::from);
@@ -170,5 +171,14 @@ impl Session {
     fn post(&mut self, body: Bytes) -> RequestId {
         let target = self.targets.polling();
         self.out.post(target, payload::CONTENT_TYPE, body)
+    }
+}
+
+/// What a program may keep of a body shall not keep the rest of it.
+fn apart(packet: EnginePacket, body: usize) -> EnginePacket {
+    match packet {
+        EnginePacket::Message(text) => EnginePacket::Message(text_apart(text, body)),
+        EnginePacket::Binary(bytes) => EnginePacket::Binary(bytes_apart(bytes, body)),
+        other => other,
     }
 }

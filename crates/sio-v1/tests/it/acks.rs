@@ -4,14 +4,17 @@ use std::collections::HashSet;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use sio_core::session::{Input, Io};
+use sio_peer::alone::alone;
 use sio_peer::client::{calling, closing};
+use sio_peer::hour::unanswered;
 use sio_peer::peer::Answer;
 use sio_peer::wait::{PATIENCE, assert_says, background, error_of, next, takes};
 use sio_peer::websocket::WebSocketPeer;
-use sio_v1::{Ack, DisconnectReason, Error, UsageError, Value};
+use sio_v1::{Ack, DisconnectReason, Error, Session, UsageError, Value};
 
 use crate::scene::{Polling, Socketed};
-use crate::wire::{Answers as _, Packet, Packets as _, text};
+use crate::wire::{Answers as _, Packet, Packets as _, plain_open, text};
 
 /// Answers `42<id>["echo",…]` with the same values, until `count` were answered.
 fn echo(socket: &mut WebSocketPeer, count: usize) {
@@ -68,7 +71,7 @@ fn the_longest_possible_limit_is_no_overflow() {
 
 #[test]
 fn a_connection_with_the_longest_limits_is_no_overflow() {
-    let mut scene = Socketed::with(&crate::wire::plain_open(), |builder| {
+    let mut scene = Socketed::with(&plain_open(), |builder| {
         builder
             .connect_timeout(Duration::MAX)
             .upgrade_timeout(Duration::MAX)
@@ -309,5 +312,23 @@ fn an_answer_after_the_end_says_so() {
     assert!(
         matches!(again, Error::Usage(UsageError::AnsweredTwice)),
         "{again:?}"
+    );
+}
+
+#[test]
+fn an_hour_of_questions_without_answers_takes_no_memory() {
+    alone(
+        "acks::an_hour_of_questions_without_answers_takes_no_memory",
+        || {
+            unanswered::<Session>(|io| match io {
+                Some(Io::OpenWebSocket(_)) => vec![
+                    Input::WebSocketOpened,
+                    Input::WebSocketText(plain_open().into()),
+                    Input::WebSocketText("40".into()),
+                ],
+                Some(Io::SendText(ping)) if ping == "2" => vec![Input::WebSocketText("3".into())],
+                _ => Vec::new(),
+            });
+        },
     );
 }

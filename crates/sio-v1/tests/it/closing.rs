@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use sio_peer::client::{
-    closing, closing_at_once, closing_within, is_closed_by_client, joining, polling_only,
+    closes_for_good, closing, closing_at_once, closing_within, is_closed_by_client, joining,
+    polling_only,
 };
 use sio_peer::peer::Answer;
 use sio_peer::wait::{PATIENCE, assert_says, background, error_of, takes};
-use sio_v1::{DisconnectReason, Error, NextError};
+use sio_v1::{ClientBuilder, DisconnectReason, Error, NextError};
 
 use crate::scene::{Polling, Socketed};
-use crate::wire::{Posts as _, plain_open, text};
+use crate::wire::{Posts as _, plain_open, probed, text};
 
 #[test]
 fn closing_on_polling_says_goodbye_and_ends_the_poll_at_once() {
@@ -97,6 +98,50 @@ fn a_peer_that_is_dead_delays_closing_by_its_limit_and_no_longer() {
     closing.join();
     unanswered.expect_drop();
     scene.poll.take().unwrap().expect_drop();
+}
+
+#[test]
+fn closing_works_twice_in_every_state_and_needs_no_peer() {
+    let limit = Duration::from_millis(300);
+    let short = |b: ClientBuilder| b.close_timeout(limit);
+    let polling = || Polling::with(&plain_open(), |b| polling_only(short(b)));
+
+    let idle = polling();
+    closes_for_good("a poll that hangs", &idle.client, limit);
+
+    let mut busy = polling();
+    busy.client.emit("x", ()).unwrap();
+    let post = busy.peer.post();
+    closes_for_good("a poll and a post that hang", &busy.client, limit);
+    post.expect_drop();
+
+    let (upgrading, request) = Polling::upgrading(short);
+    closes_for_good("a WebSocket that is not opened", &upgrading.client, limit);
+    request.expect_drop();
+
+    let (upgrading, request) = Polling::upgrading(short);
+    let mut socket = probed(request);
+    closes_for_good("a probe without an answer", &upgrading.client, limit);
+    socket.is_closed();
+
+    let (upgrading, request) = Polling::upgrading(short);
+    let mut socket = probed(request);
+    socket.text("3probe");
+    closes_for_good("a poll that hangs in the pause", &upgrading.client, limit);
+    socket.is_closed();
+
+    let socketed = Socketed::with(&plain_open(), short);
+    closes_for_good("a WebSocket that hangs", &socketed.client, limit);
+
+    let mut ended = Socketed::with(&plain_open(), short);
+    ended.socket.cut();
+    ended.told.reason();
+    closes_for_good("the end of the stream", &ended.client, Duration::ZERO);
+
+    let mut failed = polling();
+    failed.answer(&Answer::new(500, "text/plain", b"no"));
+    failed.told.reason();
+    closes_for_good("an error", &failed.client, Duration::ZERO);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Whole programs that use the client: how they end, and what they cost. The programs are in `sio-peer`, the same for both protocols.
+//! Whole programs that use the client: how they end, what they cost and what they hold. They are in `sio-peer`, the same for both protocols.
 
 #[expect(dead_code, reason = "the other tests use the rest")]
 #[path = "../it/wire.rs"]
@@ -66,8 +66,12 @@ impl Words for V1 {
         format!("42[\"{name}\",\"{text}\"]")
     }
 
-    fn polled(packet: &str) -> Answer {
-        Answer::text(&[packet])
+    fn noop(data: &str) -> String {
+        format!("6{data}")
+    }
+
+    fn polled(packets: &[&str]) -> Answer {
+        Answer::text(packets)
     }
 
     fn posted() -> Answer {

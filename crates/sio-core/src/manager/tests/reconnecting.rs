@@ -485,6 +485,26 @@ fn a_root_that_is_opened_before_it_has_come_is_not_asked_for() {
 }
 
 #[test]
+fn a_root_asked_for_in_an_attempt_of_another_has_its_own_shorter_deadline() {
+    let mut scenario = Scenario::new();
+    scenario.join("/chat");
+    scenario.manager.leave(ROOT_ID, scenario.now);
+    scenario.effects();
+    let now = scenario.now;
+    scenario
+        .manager
+        .join(ROOT_ID, None, now, SECOND / 2, now)
+        .unwrap();
+    scenario.pass(SECOND / 2);
+    assert_eq!(
+        scenario.effects(),
+        ["/ not joined: the server did not answer the join within 500ms"]
+    );
+    let due = scenario.manager.poll_timeout().expect("the join of /chat");
+    assert!(due > scenario.now, "nothing is left due");
+}
+
+#[test]
 fn a_root_that_is_joined_first_has_its_own_deadline() {
     let mut scenario = Scenario::new();
     let now = scenario.now;
