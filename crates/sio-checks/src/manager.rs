@@ -75,6 +75,9 @@ struct World<'a, P: Server> {
     known: HashMap<NamespaceId, Known>,
     /// Whether the root was connected in this session.
     had_root: bool,
+    /// Whether the root was left before that. It is not opened again then: the manager would ask a server for it that
+    /// gives it by itself.
+    left_early: bool,
     /// Whether the manager waits to be told that all is prepared.
     preparing: bool,
     payloads: BTreeMap<u64, Sent>,
@@ -143,6 +146,7 @@ impl<'a, P: Server> World<'a, P> {
             ids,
             known: HashMap::new(),
             had_root: false,
+            left_early: false,
             preparing: false,
             payloads: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -179,7 +183,7 @@ impl<'a, P: Server> World<'a, P> {
                 assert_eq!(self.close_by, None, "what was closed is made again");
                 assert!(self.network.is_silent(), "two sessions");
                 self.network = Network::new();
-                self.had_root = false;
+                (self.had_root, self.left_early) = (false, false);
                 self.preparing = true;
                 if self.tape.below(4) > 0 {
                     self.prepared();
@@ -228,6 +232,7 @@ impl<'a, P: Server> World<'a, P> {
                     );
                 }
                 self.preparing = false;
+                self.left_early = false;
                 self.hooks.clear();
                 self.close_by = None;
             }
@@ -331,6 +336,9 @@ impl<'a, P: Server> World<'a, P> {
 
     fn join(&mut self) {
         let id = self.namespace();
+        if id == ROOT_ID && self.left_early {
+            return;
+        }
         let is_new = self.manager.state(id) == ConnectionState::Disconnected;
         let after = Duration::from_secs(3);
         // The root comes with a connection, which has a limit of its own.
@@ -360,6 +368,7 @@ impl<'a, P: Server> World<'a, P> {
             }
             _ => {
                 self.log.note(|| format!("leave {id:?}"));
+                self.left_early |= id == ROOT_ID && !self.had_root;
                 self.manager.leave(id, self.now);
             }
         }
