@@ -27,6 +27,13 @@ const LONGEST_RUN: u32 = 10;
 /// One allocation of more than this, in MB, is far beyond what an input of a few kB is worth. Only nightly finds out.
 const LARGEST_ALLOCATION: u32 = 4;
 
+/// What a target may take altogether, in MB: several times what the fuzzer itself takes.
+const MOST_MEMORY: u32 = 512;
+
+/// Freed memory is kept for so long, in MB, to see whether it is used. With the 256 of the default the peak would be nothing
+/// but that.
+const QUARANTINE: &str = "quarantine_size_mb=8";
+
 /// Of what a failing target says, the end.
 const SHOWN_LINES: usize = 60;
 
@@ -65,6 +72,7 @@ fn fuzz(fuzzer: &Fuzzer, target: &str, seconds: u64) -> Result<bool, String> {
         format!("-max_total_time={seconds}"),
         format!("-timeout={LONGEST_RUN}"),
         format!("-malloc_limit_mb={LARGEST_ALLOCATION}"),
+        format!("-rss_limit_mb={MOST_MEMORY}"),
         "-print_final_stats=1".to_owned(),
     ]);
     let mut report = Report::default();
@@ -207,7 +215,9 @@ impl Fuzzer {
         }
         match &self.nightly {
             // cargo-fuzz asks rustup for it.
-            Some(nightly) => command.env("RUSTUP_TOOLCHAIN", nightly),
+            Some(nightly) => command
+                .env("RUSTUP_TOOLCHAIN", nightly)
+                .env("ASAN_OPTIONS", QUARANTINE),
             None => command.args(["--sanitizer", "none"]),
         };
         command
