@@ -24,6 +24,7 @@ use crate::ensure;
 use crate::front::Front;
 use crate::protocol::{DeadLink, Protocol, WithProtocol, of_server};
 use crate::server::Server;
+use crate::soak::usage::open_files;
 
 /// How many faults one after the other, and how long each.
 const STEPS: usize = 6;
@@ -97,6 +98,7 @@ impl WithProtocol for Faults<'_> {
 }
 
 fn round<P: Protocol>(plan: &Plan, first: u64, end: u64) -> Outcome {
+    let files = open_files();
     let server = Server::start(&plan.server).map_err(|error| error.to_string())?;
     let server = Arc::new(server);
     let next = AtomicU64::new(first);
@@ -118,9 +120,10 @@ fn round<P: Protocol>(plan: &Plan, first: u64, end: u64) -> Outcome {
             });
         }
     });
+    drop(server);
     match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(failure) => Err(failure),
-        None => nothing_is_left(),
+        None => nothing_is_left(files),
     }
 }
 
@@ -129,17 +132,20 @@ fn context<P: Protocol>(server: &Arc<Server>, mode: Mode, tag: &str) -> Context<
     Context::new(Arc::clone(server), mode, tag.to_owned(), options)
 }
 
-fn nothing_is_left() -> Outcome {
+/// The client's threads end, and no more files are open than before.
+fn nothing_is_left(files_before: Option<u64>) -> Outcome {
     let begin = Instant::now();
-    while !client_threads().is_empty() {
+    loop {
+        let (threads, files) = (client_threads(), open_files());
+        if threads.is_empty() && files <= files_before {
+            return Ok(());
+        }
         ensure!(
             begin.elapsed() < PROMISED,
-            "these threads are left: {:?}",
-            client_threads()
+            "left are the threads {threads:?}, and {files:?} open files after {files_before:?}"
         );
         thread::yield_now();
     }
-    Ok(())
 }
 
 /// Draws faults from a seed, and holds a conversation under them. A failure shows the shortest faults that were found to
@@ -201,14 +207,12 @@ fn converse<P: Protocol>(cx: &Context<P>, tag: &str, steps: &[Step]) -> Outcome 
 /// A client that gives up soon what does not answer, and tries again soon.
 pub(crate) fn persistent<P: Protocol>(builder: ClientBuilder<P>) -> ClientBuilder<P> {
     const SOON: Duration = Duration::from_secs(1);
-    /// Longer than it takes to notice a dead link: a namespace whose join times out is given up, a session is not.
-    const CONNECT: Duration = Duration::from_secs(3);
     let reconnect = Reconnect::default()
         .base(Duration::from_millis(10))
         .cap(Duration::from_millis(200))
         .after_server(true);
     let builder = builder
-        .connect_timeout(CONNECT)
+        .connect_timeout(SOON)
         .close_timeout(SOON)
         .reconnect(reconnect);
     if P::UPGRADES {

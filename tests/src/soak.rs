@@ -3,7 +3,7 @@
 
 mod load;
 mod rough;
-mod usage;
+pub(crate) mod usage;
 
 use std::io::Write as _;
 use std::thread;

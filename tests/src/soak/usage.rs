@@ -30,7 +30,7 @@ impl Usage {
         Some(Self {
             rss: field(&status, "VmRSS:")?,
             threads: field(&status, "Threads:")?,
-            files: fs::read_dir("/proc/self/fd").ok()?.count() as u64,
+            files: open_files()?,
         })
     }
 
@@ -49,6 +49,11 @@ impl Usage {
             files: self.files.min(other.files),
         }
     }
+}
+
+/// How many files and sockets this process has open.
+pub(crate) fn open_files() -> Option<u64> {
+    Some(fs::read_dir("/proc/self/fd").ok()?.count() as u64)
 }
 
 fn field(status: &str, name: &str) -> Option<u64> {
