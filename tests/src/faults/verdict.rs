@@ -47,7 +47,7 @@ pub(crate) fn check<P: Protocol>(
         let record = place.lock();
         let outcome = check_place(&record, &of_place, doubled);
         drop(record);
-        let outcome = outcome.and_then(|()| counts(place, &of_place, control));
+        let outcome = outcome.and_then(|()| counts(place, &of_place, control, doubled));
         outcome.map_err(|failure| format!("{failure}; {}", place.shown()))?;
     }
     Ok(())
@@ -188,8 +188,13 @@ fn life_makes_sense(statuses: &[(std::time::Instant, Status)]) -> Outcome {
     Ok(())
 }
 
-/// In the last session the application saw exactly what arrived.
-fn counts<P: Protocol>(place: &Place<P>, arrivals: &Arrivals, control: &Tagged) -> Outcome {
+/// In the last session the application saw exactly what arrived, on one socket.
+fn counts<P: Protocol>(
+    place: &Place<P>,
+    arrivals: &Arrivals,
+    control: &Tagged,
+    doubled: bool,
+) -> Outcome {
     let Some((sid, _)) = arrivals.last() else {
         return Ok(());
     };
@@ -201,9 +206,14 @@ fn counts<P: Protocol>(place: &Place<P>, arrivals: &Arrivals, control: &Tagged) 
         .map(|socket| socket.events)
         .collect();
     ensure_eq!(
-        seen,
-        [arrived as u64],
-        "events that the application saw in the last session"
+        seen.iter().sum::<u64>(),
+        arrived as u64,
+        "events that the application saw in the last session, by socket {seen:?}"
+    );
+    ensure!(
+        seen.len() == 1 || doubled,
+        "the last session has {} sockets",
+        seen.len()
     );
     Ok(())
 }
