@@ -2,7 +2,7 @@
 
 // One process = one pinned socket.io version on several ports. app.js runs this, on the Node that the version needs:
 //
-//     node lib/serve.js <folder> [--no-eio3]
+//     node lib/serve.js <folder> [--no-eio3] [--main=<port>]
 //
 // stdout carries exactly one line, the ready line. The process ends when its standard input closes.
 
@@ -13,7 +13,7 @@ var Journal = require('./journal.js');
 var assign = require('./old-node.js').assign;
 var startControl = require('./control.js');
 
-function serve(folder, eio3) {
+function serve(folder, eio3, main) {
   // Old modules like to talk; stdout is for the ready line alone.
   console.log = console.info = console.error;
 
@@ -52,7 +52,7 @@ function serve(folder, eio3) {
   servers.forEach(function (entry) {
     ports[entry.name] = 0; // in this order
     entry.server.on('error', fail);
-    entry.server.listen(0, '127.0.0.1', function () {
+    entry.server.listen(entry.name === 'main' ? main : 0, '127.0.0.1', function () {
       entry.server.removeListener('error', fail);
       ports[entry.name] = entry.server.address().port;
       open -= 1;
@@ -76,8 +76,16 @@ function isName(argument) {
   return argument.slice(0, 2) !== '--';
 }
 
+// The port that --main=<port> asks for; 0, any, without it.
+function mainPort(args) {
+  return args.reduce(function (port, argument) {
+    var asked = /^--main=(\d+)$/.exec(argument);
+    return asked ? Number(asked[1]) : port;
+  }, 0);
+}
+
 try {
-  serve(process.argv.slice(2).filter(isName)[0], process.argv.indexOf('--no-eio3') < 0);
+  serve(process.argv.slice(2).filter(isName)[0], process.argv.indexOf('--no-eio3') < 0, mainPort(process.argv));
 } catch (error) {
   fail(error);
 }

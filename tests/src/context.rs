@@ -38,6 +38,17 @@ impl<P: Session> Context<P> {
         }
     }
 
+    /// The same on another server, which is this case's own: to be killed.
+    #[must_use]
+    pub fn on(&self, server: Arc<Server>) -> Self {
+        Self {
+            server,
+            mode: self.mode,
+            tag: self.tag.clone(),
+            options: self.options.clone(),
+        }
+    }
+
     // --- where it runs ------------------------------------------------------------------------------------------
 
     /// The server.

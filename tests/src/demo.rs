@@ -4,19 +4,23 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use sio_core::{Ack, Deadline, Error, Result, Status, Transport, Value};
+use sio_core::{Ack, Status, Transport, Value};
 use sio_net::{Client, ClientBuilder};
 
+use crate::case::{Failure, Outcome};
+use crate::ensure_eq;
 use crate::protocol::{Protocol, WithProtocol, of_server};
 use crate::server::Server;
 
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a client may take to come back: a server may be slow to start, and attempts are up to 5 s apart.
+const RETURN: Duration = Duration::from_secs(30);
 
 /// Starts the server and tells the story.
 ///
 /// # Errors
 /// If the server does not start, or something does not work; the text says what.
-pub fn run(server: &str) -> std::result::Result<(), String> {
+pub fn run(server: &str) -> Result<(), String> {
     let server = Server::start(server).map_err(|error| error.to_string())?;
     println!(
         "socket.io {} is up at http://127.0.0.1:{}",
@@ -25,20 +29,20 @@ pub fn run(server: &str) -> std::result::Result<(), String> {
     );
     let told = of_server(server.name(), Story(&server));
     server.stop();
-    told.map_err(|error| error.chain())
+    told.map_err(|failure| failure.to_string())
 }
 
 struct Story<'a>(&'a Server);
 
 impl WithProtocol for Story<'_> {
-    type Output = Result<()>;
+    type Output = Outcome;
 
-    fn run<P: Protocol>(self) -> Result<()> {
+    fn run<P: Protocol>(self) -> Outcome {
         tell::<P>(self.0)
     }
 }
 
-fn tell<P: Protocol>(server: &Server) -> Result<()> {
+fn tell<P: Protocol>(server: &Server) -> Outcome {
     let client = connect::<P>(server)?;
 
     let (text, number): (String, u32) = client.call("echo", ("héllo 👋", 42), PATIENCE)?;
@@ -79,12 +83,15 @@ fn tell<P: Protocol>(server: &Server) -> Result<()> {
         alone::<P>(server, *transport)?;
     }
 
+    let again = outlives_its_server(server, &client, &chat)?;
+
     let closing = Instant::now();
     client.close()?;
     say(
         "closed",
         format!("in {:.1?}, all threads joined", closing.elapsed()),
     );
+    again.stop();
     Ok(())
 }
 
@@ -94,7 +101,7 @@ fn builder<P: Protocol>(server: &Server) -> ClientBuilder<P> {
 }
 
 /// Connects as a program does that chooses nothing, and answers the question that the server has for everybody.
-fn connect<P: Protocol>(server: &Server) -> Result<Client<P>> {
+fn connect<P: Protocol>(server: &Server) -> Outcome<Client<P>> {
     let (upgraded, upgrade) = mpsc::channel();
     let (greeted, greeting) = mpsc::channel();
     let started = Instant::now();
@@ -134,7 +141,7 @@ fn connect<P: Protocol>(server: &Server) -> Result<Client<P>> {
     Ok(client)
 }
 
-fn bytes<P: Protocol>(client: &Client<P>) -> Result<()> {
+fn bytes<P: Protocol>(client: &Client<P>) -> Outcome {
     let sent: Vec<u8> = (0..=255).cycle().take(500_000).collect();
     let started = Instant::now();
     let nested = (
@@ -159,7 +166,7 @@ fn bytes<P: Protocol>(client: &Client<P>) -> Result<()> {
 }
 
 /// Questions over one transport and no other.
-fn alone<P: Protocol>(server: &Server, transport: Transport) -> Result<()> {
+fn alone<P: Protocol>(server: &Server, transport: Transport) -> Outcome {
     // On the others each question takes an HTTP request.
     let calls: u32 = if transport == Transport::WebSocket {
         1000
@@ -178,15 +185,72 @@ fn alone<P: Protocol>(server: &Server, transport: Transport) -> Result<()> {
             started.elapsed() / calls
         ),
     );
-    client.close()
+    Ok(client.close()?)
 }
 
-/// What a handler hands over, or the error that it did not come.
-fn wait<T>(channel: &mpsc::Receiver<T>) -> Result<T> {
-    channel.recv_timeout(PATIENCE).map_err(|_| Error::Timeout {
-        deadline: Deadline::Ack,
-        after: PATIENCE,
-    })
+/// The server is killed and started again, which costs the program nothing but a pause. Returns the new server.
+fn outlives_its_server<P: Protocol>(
+    server: &Server,
+    client: &Client<P>,
+    chat: &Client<P>,
+) -> Outcome<Server> {
+    let (lost, loss) = mpsc::channel();
+    let (back, comeback) = mpsc::channel();
+    client.on_status(move |status: &Status| {
+        // Nobody listens any more once the demo is over.
+        match status {
+            Status::Disconnected(reason) => _ = lost.send(reason.to_string()),
+            Status::Reconnected { attempt } => _ = back.send(*attempt),
+            _ => {}
+        }
+    });
+    let (arrived, arrival) = mpsc::channel();
+    client.on("order", move |number: u32| arrived.send(number));
+
+    server.kill()?;
+    let away = Instant::now();
+    let reason = wait(&loss)?;
+    let orders = [1, 2, 3];
+    for order in orders {
+        client.emit("order", order)?;
+    }
+    say(
+        "killed",
+        format!(
+            "the server is gone ({reason}); {} events wait",
+            client.queued().len()
+        ),
+    );
+
+    let again = server.start_again().map_err(|error| error.to_string())?;
+    let attempt = comeback
+        .recv_timeout(RETURN)
+        .map_err(|_| Failure::from(format!("it did not come back within {RETURN:?}")))?;
+    let came = orders
+        .map(|_| wait(&arrival))
+        .into_iter()
+        .collect::<Outcome<Vec<u32>>>()?;
+    ensure_eq!(came, orders, "what the new server got");
+    for place in [client, chat] {
+        let question = format!("are you there, {}?", place.name());
+        let answer: String = place.call("echo", &question, PATIENCE)?;
+        ensure_eq!(answer, question, "the answer");
+    }
+    say(
+        "back",
+        format!(
+            "after {:.1?}, with attempt {attempt}: the events arrived in order, both namespaces answer",
+            away.elapsed()
+        ),
+    );
+    Ok(again)
+}
+
+/// What a handler hands over.
+fn wait<T>(channel: &mpsc::Receiver<T>) -> Outcome<T> {
+    channel
+        .recv_timeout(PATIENCE)
+        .map_err(|_| Failure::from(format!("nothing came within {PATIENCE:?}")))
 }
 
 fn say(what: &str, text: String) {

@@ -200,6 +200,16 @@ impl Front {
         self.change(|wire, _| wire.cut(how));
     }
 
+    /// Ends all connections, and new ones as soon as they come.
+    ///
+    /// # Errors
+    /// If the port cannot be opened again.
+    pub fn cut_off(&self) -> io::Result<()> {
+        self.set_door(Door::Slammed(Cut::Fin))?;
+        self.cut(Cut::Fin);
+        Ok(())
+    }
+
     /// Lets nothing pass any more, and reads nothing: a link that is dead without a word.
     pub fn freeze(&self) {
         for direction in Direction::BOTH {

@@ -15,11 +15,13 @@ use crate::suites;
 
 /// How long a case may take before it counts as failed.
 const LIMIT: Duration = Duration::from_secs(20);
-/// Cases that move so much that they may take longer. They also run alone: others would wait behind them, or would be
-/// counted with them.
-const HEAVY: [(&str, Duration); 2] = [
+/// Cases that run while no other does, and their limits: they move so much that others would wait behind them, or they look
+/// at the threads of the whole process.
+const ALONE: [(&str, Duration); 4] = [
     ("V4.4", Duration::from_secs(90)),
     ("C8.5", Duration::from_secs(120)),
+    ("C3.4", LIMIT),
+    ("C3.8", LIMIT),
 ];
 /// How many cases run at a time; each has a tag of its own, so they do not meet.
 const AT_A_TIME: usize = 4;
@@ -148,9 +150,9 @@ fn run_server(
         .zip(cells)
         .map(|(number, (case, mode))| Job { number, case, mode })
         .collect();
-    let (heavy, light): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(Job::is_heavy);
-    let mut results = run_jobs(light, AT_A_TIME, &server, expected);
-    results.extend(run_jobs(heavy, 1, &server, expected));
+    let (alone, others): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(Job::is_alone);
+    let mut results = run_jobs(others, AT_A_TIME, &server, expected);
+    results.extend(run_jobs(alone, 1, &server, expected));
     results.sort_by_key(|(number, _)| *number);
     server.stop();
     Ok(ServerRun {
@@ -191,13 +193,13 @@ struct Job {
 }
 
 impl Job {
-    fn is_heavy(&self) -> bool {
-        HEAVY.iter().any(|(id, _)| *id == self.case.id)
+    fn is_alone(&self) -> bool {
+        ALONE.iter().any(|(id, _)| *id == self.case.id)
     }
 
     fn limit(&self) -> Duration {
-        let heavy = HEAVY.iter().find(|(id, _)| *id == self.case.id);
-        heavy.map_or(LIMIT, |(_, limit)| *limit)
+        let alone = ALONE.iter().find(|(id, _)| *id == self.case.id);
+        alone.map_or(LIMIT, |(_, limit)| *limit)
     }
 
     fn run(&self, server: &Arc<Server>, expected: &Expected) -> CaseResult {

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
@@ -95,8 +96,22 @@ impl Server {
     /// If the name is unknown, Node or the version is not installed, it does not run on this machine, or the server does
     /// not become ready in time.
     pub fn start(name: &str) -> Result<Self, StartError> {
-        let (folder, arguments) = folder_of(name)?;
-        let mut process = spawn(&folder, arguments)?;
+        let (folder, flags) = folder_of(name)?;
+        Self::launch(name, &folder, &flags)
+    }
+
+    /// Starts a server anew after it was [killed](Self::kill): the port `main` is the same, the others are not.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start); besides if somebody else has taken that port meanwhile.
+    pub fn start_again(&self) -> Result<Self, StartError> {
+        let (folder, mut flags) = folder_of(&self.name)?;
+        flags.push(format!("--main={}", self.port("main")));
+        Self::launch(&self.name, &folder, &flags)
+    }
+
+    fn launch(name: &str, folder: &str, flags: &[String]) -> Result<Self, StartError> {
+        let mut process = spawn(folder, flags)?;
         let (output, reader) = keep_stderr(&mut process);
         let ready = match process.stdout.take() {
             Some(stdout) => wait_until_ready(stdout),
@@ -175,6 +190,29 @@ impl Server {
         text_of(&self.output)
     }
 
+    /// Kills the process, which has no time to say goodbye to anybody. Returns when nobody listens on its port `main` any
+    /// more.
+    ///
+    /// # Errors
+    /// If it cannot be killed, or somebody still listens after 2 s.
+    pub fn kill(&self) -> io::Result<()> {
+        {
+            let mut process = lock(&self.process);
+            process.kill()?;
+            process.wait()?;
+            // Where a server runs on another Node, that one ends with its standard input.
+            drop(process.stdin.take());
+        }
+        let deadline = Instant::now() + STOP_LIMIT;
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port("main"))).is_ok() {
+            if Instant::now() >= deadline {
+                return Err(io::Error::other("a killed server still listens"));
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
     /// Ends the process: closes its standard input, waits 2 s at most, then kills it. A second call does nothing.
     pub fn stop(&self) {
         _ = stop(&mut lock(&self.process));
@@ -197,7 +235,7 @@ impl fmt::Debug for Server {
 }
 
 /// The folder of `node-server` and the flags that a name stands for.
-fn folder_of(name: &str) -> Result<(String, &'static [&'static str]), StartError> {
+fn folder_of(name: &str) -> Result<(String, Vec<String>), StartError> {
     if !SERVERS.contains(&name) {
         return Err(StartError::new(format!(
             "there is no server {name:?}, only {}",
@@ -205,12 +243,12 @@ fn folder_of(name: &str) -> Result<(String, &'static [&'static str]), StartError
         )));
     }
     Ok(match name.strip_suffix("-no-eio3") {
-        Some(folder) => (folder.to_owned(), &["--no-eio3"]),
-        None => (name.to_owned(), &[]),
+        Some(folder) => (folder.to_owned(), vec!["--no-eio3".to_owned()]),
+        None => (name.to_owned(), Vec::new()),
     })
 }
 
-fn spawn(folder: &str, flags: &[&str]) -> Result<Child, StartError> {
+fn spawn(folder: &str, flags: &[String]) -> Result<Child, StartError> {
     let servers = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../node-server"));
     Command::new("node")
         .arg("app.js")
@@ -318,10 +356,8 @@ mod tests {
 
     #[test]
     fn refusing_server_is_the_same_version_with_a_flag() {
-        assert_eq!(folder_of("2.5.1").unwrap(), ("2.5.1".to_owned(), &[][..]));
-        assert_eq!(
-            folder_of(REFUSING).unwrap(),
-            ("4.8.4".to_owned(), &["--no-eio3"][..])
-        );
+        assert_eq!(folder_of("2.5.1").unwrap(), ("2.5.1".to_owned(), vec![]));
+        let flags = vec!["--no-eio3".to_owned()];
+        assert_eq!(folder_of(REFUSING).unwrap(), ("4.8.4".to_owned(), flags));
     }
 }

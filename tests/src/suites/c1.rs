@@ -1,13 +1,20 @@
 //! C1: handlers and receivers.
 
-use std::sync::{Arc, OnceLock};
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
-use sio_core::{Event, Events, HandlerId, NextError, Status, Value};
-use sio_net::Client;
+use sio_core::{
+    Bounds, ConnectionState, DisconnectReason, Error, Event, Events, HandlerId, NextError,
+    Overflow, Status, Value,
+};
+use sio_net::{Client, ClientBuilder, WeakClient};
 
-use super::kit::{Log, Seen, Several, handled, seen, until_closed};
+use super::kit::{Log, Seen, Several, all_closed, dropped_in_handler, handled, seen, until_closed};
+use super::returning::{Line, is_anew, quick, wait_back};
 use crate::case::{Case, Failure, Outcome};
 use crate::context::{Context, PATIENCE, StatusLog};
 use crate::protocol::Protocol;
@@ -36,10 +43,52 @@ pub fn cases<P: Protocol>() -> Vec<Case<P>> {
             c1_4,
         ),
         case(
+            "C1.5",
+            "handlers run one at a time, in the order in which things came",
+            c1_5,
+        ),
+        case(
+            "C1.6",
+            "a handler that panics is reported; the others and the connection go on",
+            c1_6,
+        ),
+        case(
+            "C1.7",
+            "a handler may emit, ask, wait, register, remove, join and leave",
+            c1_7,
+        ),
+        case(
+            "C1.7b",
+            "so may handlers of status, and callbacks of acks",
+            c1_7b,
+        ),
+        case("C1.7c", "a handler may drop the last handle", c1_7c),
+        case(
             "C1.8",
             "receivers yield the same events in the same order, and end on close",
             c1_8,
         ),
+        case(
+            "C1.8b",
+            "receivers go on after a return, and end with the connection only",
+            c1_8b,
+        ),
+        case(
+            "C1.9",
+            "for a slow handler no more waits than the bound, and what was chosen gives way",
+            c1_9,
+        ),
+        case(
+            "C1.9b",
+            "for a slow receiver no more waits than the bound, and what was chosen gives way",
+            c1_9b,
+        ),
+        case(
+            "C1.9c",
+            "where overflow is an error the connection is lost, and comes back",
+            c1_9c,
+        ),
+        case("C1.9d", "bytes are bounded, too", c1_9d),
     ]
 }
 
@@ -334,6 +383,257 @@ fn split_welcome(log: &Log<Seen>) -> Outcome<(Vec<Seen>, Vec<Seen>)> {
     Ok((welcome, rest))
 }
 
+// --- one at a time --------------------------------------------------------------------------------------------------
+
+fn c1_5<P: Protocol>(cx: &Context<P>) -> Outcome {
+    const TICKS: usize = 20;
+    let (log, running) = (Log::new(), Arc::new(Alone::default()));
+    let slow = |what: &'static str| {
+        let (log, running) = (log.clone(), Arc::clone(&running));
+        move |index: usize| {
+            let alone = running.run(|| log.push((what, index)));
+            if !alone {
+                log.push(("together", index));
+            }
+        }
+    };
+    let client = cx
+        .builder()
+        .on("tick", slow("first"))
+        .on("tick", slow("second"))
+        .connect()?;
+    let chat = client.namespace("/chat").on("tick", slow("chat")).join()?;
+    cx.settle(&client)?;
+    let burst = json!({"count": TICKS});
+    client.emit("burst", &burst)?;
+    chat.emit("burst", &burst)?;
+    let running = Arc::clone(&running);
+    let answers = Log::new();
+    let noted = answers.clone();
+    client.emit_with_ack("echo", 1, PATIENCE, move |answer: sio_core::Result<u8>| {
+        let alone = running.run(|| ());
+        noted.push((alone, answer.is_ok()));
+    })?;
+    let all = log.wait_for(3 * TICKS, "runs")?;
+    ensure_eq!(
+        answers.wait_for(1, "answers")?,
+        [(true, true)],
+        "the callback of an ack"
+    );
+    handled(&client)?;
+    let in_root: Vec<_> = all.iter().filter(|(what, _)| *what != "chat").collect();
+    let expected: Vec<_> = (0..TICKS)
+        .flat_map(|index| [("first", index), ("second", index)])
+        .collect();
+    ensure_eq!(
+        in_root,
+        expected.iter().collect::<Vec<_>>(),
+        "runs in the root"
+    );
+    let in_chat: Vec<usize> = all
+        .iter()
+        .filter_map(|(what, index)| (*what == "chat").then_some(*index))
+        .collect();
+    ensure_eq!(in_chat, (0..TICKS).collect::<Vec<_>>(), "runs in /chat");
+    ensure_eq!(log.seen().len(), 3 * TICKS, "runs");
+    Ok(client.close()?)
+}
+
+/// Whether something runs while something else does.
+#[derive(Debug, Default)]
+struct Alone(AtomicUsize);
+
+impl Alone {
+    /// Runs something that takes a while; returns whether nothing else ran meanwhile.
+    fn run(&self, run: impl FnOnce()) -> bool {
+        let before = self.0.fetch_add(1, Ordering::SeqCst);
+        run();
+        thread::sleep(Duration::from_millis(1));
+        let behind = self.0.fetch_sub(1, Ordering::SeqCst);
+        (before, behind) == (0, 1)
+    }
+}
+
+// --- what goes wrong in handlers ------------------------------------------------------------------------------------
+
+/// Panics without the panic hook, which would write to the terminal.
+fn panics(text: &'static str) {
+    resume_unwind(Box::new(text));
+}
+
+fn c1_6<P: Protocol>(cx: &Context<P>) -> Outcome {
+    let (log, errors) = (Log::new(), Log::new());
+    let told = errors.clone();
+    let client = cx
+        .builder()
+        .on("x", log.noting("before"))
+        .on("x", move || panics("no luck"))
+        .on("x", log.noting("behind"))
+        .on("fails", || Err::<(), _>("no good"))
+        .on_status(move |status| {
+            if matches!(status, Status::Upgraded) {
+                panics("no upgrade");
+            }
+        })
+        .on_error(move |error| told.push(error.chain()))
+        .connect()?;
+    cx.settle(&client)?;
+    let chat = client
+        .namespace("/chat")
+        .on("x", log.noting("chat"))
+        .join()?;
+    // It panics again, so nothing was poisoned and nobody was removed.
+    for _ in 0..2 {
+        emitted(&client, "x", &[])?;
+        emitted(&chat, "x", &[])?;
+    }
+    emitted(&client, "fails", &[])?;
+    ensure_eq!(
+        log.seen(),
+        ["before", "behind", "chat", "before", "behind", "chat"],
+        "what ran beside a panic"
+    );
+    let panicked = r#"the handler of "x" failed: it panicked: no luck"#;
+    let failed = r#"the handler of "fails" failed: no good"#;
+    ensure_eq!(errors.seen(), [panicked, panicked, failed], "errors");
+    client.emit_with_ack("echo", 1, PATIENCE, move |_: sio_core::Result<u8>| {
+        panics("no callback");
+    })?;
+    handled(&client)?;
+    cx.exchange(&client)?;
+    Ok(client.close()?)
+}
+
+// --- what handlers may do -------------------------------------------------------------------------------------------
+
+/// Something that a handler does with its own client.
+type Act<P> = fn(&Client<P>) -> Outcome;
+
+fn acts<P: Protocol>() -> [(&'static str, Act<P>); 7] {
+    [
+        ("emit", |client| Ok(client.emit("sink", 1)?)),
+        ("emit with ack", |client| {
+            let then = |_: sio_core::Result<u8>| {};
+            Ok(client.emit_with_ack("echo", 1, PATIENCE, then)?)
+        }),
+        ("call", |client| {
+            let answer: String = client.call("echo", "asked", PATIENCE)?;
+            ensure_eq!(answer, "asked", "the answer");
+            Ok(())
+        }),
+        ("register and remove", |client| {
+            let handler = client.on("y", || {});
+            ensure!(client.off(handler), "it was not there");
+            client.once("y", || {});
+            ensure_eq!(client.off_event("y"), 1, "handlers of y");
+            Ok(())
+        }),
+        ("receive", |client| {
+            let mut events = client.events();
+            client.emit("echoed", 1)?;
+            let event = events.recv_timeout(PATIENCE);
+            ensure!(event.is_ok(), "pulling an event gave {event:?}");
+            Ok(())
+        }),
+        ("join", |client| {
+            let chat = client.namespace("/chat").join()?;
+            let answer: u8 = chat.call("echo", 1, PATIENCE)?;
+            ensure_eq!(answer, 1, "the answer in /chat");
+            Ok(())
+        }),
+        ("look", |client| {
+            ensure!(
+                client.is_connected() && client.id().is_some(),
+                "it is not connected"
+            );
+            ensure!(client.queued().is_empty(), "something waits");
+            client.clear_queue();
+            client.flush_queue();
+            ensure_eq!(client.state(), ConnectionState::Connected, "the state");
+            ensure!(client.transport().is_some(), "it has no transport");
+            ensure_eq!(client.counters().dropped_emits, 0, "emits given up");
+            Ok(())
+        }),
+    ]
+}
+
+fn c1_7<P: Protocol>(cx: &Context<P>) -> Outcome {
+    let client = cx.connect()?;
+    let (weak, done) = (client.downgrade(), Log::new());
+    let log = done.clone();
+    client.on("act", move |which: usize| {
+        let acted = match weak.upgrade() {
+            Some(client) => acts::<P>()[which].1(&client),
+            None => Err("the client is gone".into()),
+        };
+        log.push(acted);
+    });
+    for (which, (what, _)) in acts::<P>().into_iter().enumerate() {
+        client.emit("emit", ("act", which))?;
+        let done = done.wait_for(which + 1, "acts of a handler")?;
+        done[which]
+            .clone()
+            .map_err(|failure| format!("in a handler, to {what}: {failure}"))?;
+        cx.exchange(&client)?;
+    }
+    // Leaving the last namespace, and closing, are in C3.3c.
+    client.namespace("/chat").join()?;
+    let (weak, log) = (client.downgrade(), Log::new());
+    let left = log.clone();
+    client.on("leave", move || {
+        let chat = weak
+            .upgrade()
+            .and_then(|client| client.namespace("/chat").join().ok());
+        left.push(chat.is_some_and(|chat| chat.disconnect().is_ok()));
+    });
+    emitted(&client, "leave", &[])?;
+    ensure_eq!(log.seen(), [true], "whether a handler left /chat");
+    Ok(client.close()?)
+}
+
+fn c1_7b<P: Protocol>(cx: &Context<P>) -> Outcome {
+    let (own, done) = (Arc::new(OnceLock::<WeakClient<P>>::new()), Log::new());
+    let act_all = |log: &Log<Outcome>| {
+        let (own, log) = (Arc::clone(&own), log.clone());
+        move || {
+            let Some(client) = own.get().and_then(WeakClient::upgrade) else {
+                return;
+            };
+            for (what, act) in acts::<P>() {
+                log.push(act(&client).map_err(|failure| format!("to {what}: {failure}").into()));
+            }
+        }
+    };
+    let in_status = act_all(&done);
+    let line = Line::with(cx, |builder| {
+        builder.on_connect(move |again| {
+            if again {
+                in_status();
+            }
+        })
+    })?;
+    own.get_or_init(|| line.client.downgrade());
+    let count = acts::<P>().len();
+    line.lose(1)?;
+    let seen = done.wait_for(count, "acts of a handler of status")?;
+    seen.into_iter().collect::<Outcome<Vec<()>>>()?;
+
+    let in_callback = act_all(&done);
+    line.client
+        .emit_with_ack("echo", 1, PATIENCE, move |_: sio_core::Result<u8>| {
+            in_callback();
+        })?;
+    let seen = done.wait_for(2 * count, "acts of a callback")?;
+    seen.into_iter().collect::<Outcome<Vec<()>>>()?;
+    cx.exchange(&line.client)?;
+    Ok(line.client.close()?)
+}
+
+fn c1_7c<P: Protocol>(cx: &Context<P>) -> Outcome {
+    dropped_in_handler(cx)?;
+    all_closed(cx)
+}
+
 // --- receivers ------------------------------------------------------------------------------------------------------
 
 fn c1_8<P: Protocol>(cx: &Context<P>) -> Outcome {
@@ -407,4 +707,241 @@ fn pull_in_every_way(events: &mut Events) -> Outcome<Vec<Seen>> {
 
 fn all_seen(events: &[Event]) -> Outcome<Vec<Seen>> {
     events.iter().map(seen).collect()
+}
+
+fn c1_8b<P: Protocol>(cx: &Context<P>) -> Outcome {
+    let line = Line::with(cx, |builder| builder)?;
+    let client = &line.client;
+    let mut events = client.events();
+    for round in 0..2 {
+        client.emit("emit", ("before", round))?;
+        let before = cx.next_event(&mut events, "before")?;
+        ensure_eq!(before.decode::<u8>()?, round, "the event before a loss");
+        line.cut(1)?;
+        let nothing = events.try_recv();
+        ensure!(
+            !matches!(nothing, Err(NextError::Closed)),
+            "the events ended with a loss"
+        );
+        let mut from_now_on = client.events();
+        line.heal()?;
+        client.emit("emit", ("after", round))?;
+        for events in [&mut events, &mut from_now_on] {
+            let seen = cx.events_until(events, "after")?;
+            let ours = seen
+                .iter()
+                .filter(|event| !event.name().starts_with("welcome"));
+            ensure_eq!(ours.count(), 1, "events after the return");
+        }
+    }
+    client.close()?;
+    until_closed(&mut events).map(drop)
+}
+
+// --- who is slow ----------------------------------------------------------------------------------------------------
+
+/// What the server sends at once, `tick-end` included; far more than may wait.
+const FLOOD: usize = 101;
+/// What may wait.
+const BOUND: usize = 10;
+
+/// Has the server send the flood; returns when all of it has come.
+fn flood<P: Protocol>(cx: &Context<P>, client: &Client<P>, size: usize) -> Outcome {
+    let before = client.counters().events;
+    client.emit("burst", json!({"count": FLOOD - 1, "size": size}))?;
+    cx.eventually("the flood", || {
+        client.counters().events == before + FLOOD as u64
+    })
+}
+
+/// The numbers of the ticks, and `FLOOD - 1` for their end.
+fn numbers(events: &[Seen]) -> Vec<usize> {
+    let number = |(name, values): &Seen| match name.as_str() {
+        "tick" => values
+            .first()
+            .and_then(Value::as_u64)
+            .map(|index| index as usize),
+        "tick-end" => Some(FLOOD - 1),
+        _ => None,
+    };
+    events.iter().filter_map(number).collect()
+}
+
+/// What is left of the flood under a policy.
+fn survivors(policy: Overflow) -> Vec<usize> {
+    match policy {
+        Overflow::DropOldest => (FLOOD - BOUND..FLOOD).collect(),
+        _ => (0..BOUND).collect(),
+    }
+}
+
+/// A handler of `block` that returns only when it is told to.
+struct Blocked<P: Protocol> {
+    client: Client<P>,
+    entered: mpsc::Receiver<()>,
+    release: mpsc::Sender<()>,
+}
+
+impl<P: Protocol> Blocked<P> {
+    fn connect(cx: &Context<P>, builder: ClientBuilder<P>) -> Outcome<Self> {
+        let (enter, entered) = mpsc::channel();
+        let (release, released) = mpsc::channel();
+        let builder = builder.on("block", move || {
+            // Without a listener the case is over, and so is the patience.
+            _ = enter.send(());
+            _ = released.recv_timeout(2 * PATIENCE);
+        });
+        let client = builder.connect()?;
+        cx.settle(&client)?;
+        handled(&client)?;
+        Ok(Self {
+            client,
+            entered,
+            release,
+        })
+    }
+
+    /// Blocks, has the flood sent, and lets go; returns when all handlers have run.
+    fn flood(&self, cx: &Context<P>, size: usize) -> Outcome {
+        self.client.emit("emit", "block")?;
+        self.entered
+            .recv_timeout(PATIENCE)
+            .map_err(|_| "the handler did not run")?;
+        let flooded = flood(cx, &self.client, size);
+        self.release.send(()).map_err(|_| "the handler is gone")?;
+        flooded?;
+        handled(&self.client)
+    }
+}
+
+fn c1_9<P: Protocol>(cx: &Context<P>) -> Outcome {
+    for policy in [Overflow::DropNewest, Overflow::DropOldest] {
+        let (log, errors) = (Log::<Seen>::new(), Log::new());
+        let told = errors.clone();
+        let builder = cx
+            .builder()
+            .inbox(Bounds::inbox().count(BOUND).overflow(policy))
+            .on_any(log.watcher())
+            .on_error(move |error| told.push(error.clone()));
+        let blocked = Blocked::connect(cx, builder)?;
+        let dropped = (FLOOD - BOUND) as u64;
+        for round in 1..=2 {
+            let before = log.seen().len();
+            blocked.flood(cx, 0)?;
+            ensure_eq!(
+                numbers(&log.seen()[before..]),
+                survivors(policy),
+                "what the handler got under {policy:?}"
+            );
+            // Each shortage is told once.
+            let told = errors.seen();
+            ensure_eq!(told.len(), round, "errors under {policy:?}");
+            is_overflow(&told[round - 1], "the handlers")?;
+            let counted = blocked.client.counters().dropped_events;
+            ensure_eq!(counted, round as u64 * dropped, "events given up");
+        }
+        cx.exchange(&blocked.client)?;
+        blocked.client.close()?;
+    }
+    Ok(())
+}
+
+fn is_overflow(error: &Error, who: &str) -> Outcome {
+    ensure!(
+        matches!(error, Error::Overflow { taker, events: BOUND, .. } if *taker == who),
+        "the error is: {}",
+        error.chain()
+    );
+    Ok(())
+}
+
+fn c1_9b<P: Protocol>(cx: &Context<P>) -> Outcome {
+    for policy in [Overflow::DropNewest, Overflow::DropOldest] {
+        let errors = Log::new();
+        let told = errors.clone();
+        let client = cx
+            .builder()
+            .inbox(Bounds::inbox().count(BOUND).overflow(policy))
+            .on_error(move |error| told.push(error.clone()))
+            .connect()?;
+        cx.settle(&client)?;
+        handled(&client)?;
+        let mut slow = client.events();
+        let dropped = (FLOOD - BOUND) as u64;
+        for round in 1..=2 {
+            flood(cx, &client, 0)?;
+            handled(&client)?;
+            ensure_eq!(slow.lost(), round * dropped, "events that it lost");
+            let mut pulled = Vec::new();
+            while let Ok(event) = slow.try_recv() {
+                pulled.push(seen(&event)?);
+            }
+            ensure_eq!(pulled.len(), BOUND, "events that it got");
+            ensure_eq!(numbers(&pulled), survivors(policy), "what it got");
+        }
+        // The handlers may have been slow as well.
+        let of_receiver = |error: &Error| is_overflow(error, "a receiver").is_ok();
+        let told = errors
+            .seen()
+            .iter()
+            .filter(|error| of_receiver(error))
+            .count();
+        ensure_eq!(told, 2, "errors, one for each shortage, under {policy:?}");
+        client.close()?;
+    }
+    Ok(())
+}
+
+fn c1_9c<P: Protocol>(cx: &Context<P>) -> Outcome {
+    let log = StatusLog::new();
+    let builder = cx
+        .builder()
+        .reconnect(quick())
+        .inbox(Bounds::inbox().count(BOUND).overflow(Overflow::Error))
+        .on_status(log.watcher());
+    let client = builder.connect()?;
+    cx.settle(&client)?;
+    handled(&client)?;
+    let mut slow = client.events();
+    let before = client.id();
+    client.emit("burst", json!({"count": FLOOD - 1}))?;
+    let reason = log.wait_for("the loss", |status| match status {
+        Status::Disconnected(reason) => Some(reason.clone()),
+        _ => None,
+    })?;
+    ensure!(
+        matches!(&reason, DisconnectReason::Error(error) if matches!(**error, Error::Overflow { .. })),
+        "it was lost with {reason:?}"
+    );
+    wait_back(&log, 1)?;
+    let mut pulled = Vec::new();
+    while let Ok(event) = slow.try_recv() {
+        pulled.push(seen(&event)?);
+    }
+    ensure_eq!(numbers(&pulled), survivors(Overflow::Error), "what it got");
+    is_anew(cx, &client, before)?;
+    Ok(client.close()?)
+}
+
+fn c1_9d<P: Protocol>(cx: &Context<P>) -> Outcome {
+    const SIZE: usize = 1000;
+    let log = Log::<Seen>::new();
+    let builder = cx
+        .builder()
+        .inbox(Bounds::inbox().bytes(BOUND * SIZE))
+        .on_any(log.watcher());
+    let blocked = Blocked::connect(cx, builder)?;
+    let mut slow = blocked.client.events();
+    let before = log.seen().len();
+    blocked.flood(cx, SIZE)?;
+    let mut pulled = Vec::new();
+    while let Ok(event) = slow.try_recv() {
+        pulled.push(seen(&event)?);
+    }
+    for kept in [&log.seen()[before..], &pulled] {
+        let ticks = kept.iter().filter(|(name, _)| name == "tick").count();
+        // Each is a little longer than its text.
+        ensure_eq!(ticks, BOUND - 1, "ticks of {SIZE} bytes that were kept");
+    }
+    Ok(blocked.client.close()?)
 }

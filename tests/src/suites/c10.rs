@@ -1,5 +1,6 @@
 //! C10: threads and types.
 
+use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::thread;
 use std::time::Duration;
@@ -10,9 +11,9 @@ use sio_core::{
 };
 use sio_net::{Client, ClientBuilder, NamespaceBuilder, UpgradeMemory, WeakClient};
 
-use super::kit::{Log, ask, handled, until_closed};
+use super::kit::{Log, Sequence, ask, handled, until_closed};
 use crate::case::{Case, Outcome};
-use crate::context::{Context, PATIENCE};
+use crate::context::{Context, Mode, PATIENCE};
 use crate::protocol::Protocol;
 use crate::{ensure, ensure_eq};
 
@@ -25,6 +26,11 @@ pub fn cases<P: Protocol>() -> Vec<Case<P>> {
             "C10.1",
             "handles are cloned and shared between threads",
             c10_1,
+        ),
+        case(
+            "C10.2",
+            "25 threads emit 1,000 events each: all arrive, each thread's in order",
+            c10_2,
         ),
         case(
             "C10.3",
@@ -106,6 +112,38 @@ fn c10_1<P: Protocol>(cx: &Context<P>) -> Outcome {
         Some("/chat"),
         "the name, asked on another thread"
     );
+    Ok(client.close()?)
+}
+
+fn c10_2<P: Protocol>(cx: &Context<P>) -> Outcome {
+    const THREADS: usize = 25;
+    // These servers end a WebSocket that has sent them a lot in small pieces, as the docs of sio-legacy say.
+    let is_sparing = cx.is_server(&["0.9.17", "0.9.18", "0.9.19"]) && cx.mode() == Mode::WebSocket;
+    let each = if is_sparing { 100 } else { 1000 };
+    let client = cx.connect()?;
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS)
+            .map(|thread| {
+                let client = client.clone();
+                scope.spawn(move || {
+                    (0..each).try_for_each(|index| client.emit("seq", (thread, index)))
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .try_for_each(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    })?;
+    // Behind all of them; on a busy machine the server needs a while.
+    let report: BTreeMap<String, Sequence> = client.call("seq-report", (), 3 * PATIENCE)?;
+    ensure_eq!(report.len(), THREADS, "threads that the server saw");
+    for (thread, seen) in report {
+        ensure_eq!(
+            seen,
+            Sequence::complete(each),
+            "the events of thread {thread}"
+        );
+    }
     Ok(client.close()?)
 }
 

@@ -10,7 +10,8 @@ use serde::de::DeserializeOwned;
 use sio_core::{Deadline, DisconnectReason, Error};
 use sio_net::Client;
 
-use super::kit::{Log, disconnected, handled, within};
+use super::kit::{Log, disconnected, handled, wait_for_link, within};
+use super::returning::{Line, quick, wait_back};
 use crate::case::{Case, Outcome};
 use crate::context::{Context, PATIENCE};
 use crate::protocol::Protocol;
@@ -41,6 +42,11 @@ pub fn cases<P: Protocol>() -> Vec<Case<P>> {
             "C2.4",
             "of 1,000 questions of 25 threads each gets its own answer",
             c2_4,
+        ),
+        case(
+            "C2.4b",
+            "1,000 questions of 25 threads are out when the link is lost: each is told once, and the next are answered",
+            c2_4b,
         ),
     ]
 }
@@ -161,6 +167,7 @@ fn tells_whoever_waits<P: Protocol>(cx: &Context<P>, end: End<P>) -> Outcome {
             .collect();
         ask_into(&client, "never-ack", (), LONG, &outcomes)?;
         all_asked(cx, CALLERS + 1)?;
+        wait_for_link(cx, &client)?;
         within(AT_ONCE, "telling them", || {
             end(cx, &client)?;
             let told = callers
@@ -195,25 +202,34 @@ fn all_asked<P: Protocol>(cx: &Context<P>, count: u64) -> Outcome {
 
 // --- many -----------------------------------------------------------------------------------------------------------
 
-fn c2_4<P: Protocol>(cx: &Context<P>) -> Outcome {
-    const THREADS: usize = 25;
-    const EACH: usize = 40;
-    let client = cx.connect()?;
-    let (outcomes, waiting) = (Log::new(), Waiting::default());
-    let ask_all = |thread: usize| -> Outcome {
-        for token in thread * EACH..(thread + 1) * EACH {
-            ask_for(&client, token, &outcomes, &waiting)?;
-        }
-        Ok(())
-    };
+const THREADS: usize = 25;
+const EACH: usize = 40;
+
+/// Asks from all threads; `ask` asks one question, whose number it is given.
+fn from_all_threads(ask: impl Fn(usize) -> Outcome + Sync) -> Outcome {
+    let ask = &ask;
     thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)
-            .map(|thread| scope.spawn(move || ask_all(thread)))
+            .map(|thread| {
+                let mut tokens = thread * EACH..(thread + 1) * EACH;
+                scope.spawn(move || tokens.try_for_each(ask))
+            })
             .collect();
         threads
             .into_iter()
             .try_for_each(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
-    })?;
+    })
+}
+
+fn c2_4<P: Protocol>(cx: &Context<P>) -> Outcome {
+    let client = cx.connect()?;
+    all_are_answered(&client)?;
+    Ok(client.close()?)
+}
+
+fn all_are_answered<P: Protocol>(client: &Client<P>) -> Outcome {
+    let (outcomes, waiting) = (Log::new(), Waiting::default());
+    from_all_threads(|token| ask_for(client, token, &outcomes, &waiting))?;
     let mut outcomes: Vec<(usize, Result<usize, String>)> =
         outcomes.wait_for(THREADS * EACH, "outcomes")?;
     outcomes.sort_by_key(|(token, _)| *token);
@@ -227,7 +243,38 @@ fn c2_4<P: Protocol>(cx: &Context<P>) -> Outcome {
         "the most that waited at once"
     );
     ensure_eq!(client.counters().unknown_acks, 0, "acks nobody waited for");
-    Ok(client.close()?)
+    Ok(())
+}
+
+fn c2_4b<P: Protocol>(cx: &Context<P>) -> Outcome {
+    let line = Line::open(cx, quick())?;
+    let outcomes = Log::new();
+    from_all_threads(|token| {
+        let log = outcomes.clone();
+        let then = move |answer: sio_core::Result<()>| log.push((token, answer));
+        Ok(line.client.emit_with_ack("never-ack", (), LONG, then)?)
+    })?;
+    all_asked(cx, (THREADS * EACH) as u64)?;
+    within(AT_ONCE, "telling all", || {
+        line.front.cut_off()?;
+        outcomes.wait_for(THREADS * EACH, "outcomes")
+    })?;
+    line.front.heal()?;
+    wait_back(&line.log, 1)?;
+    all_are_answered(&line.client)?;
+    line.client.close()?;
+    let mut outcomes = outcomes.seen();
+    outcomes.sort_by_key(|(token, _)| *token);
+    let tokens: Vec<usize> = outcomes.iter().map(|(token, _)| *token).collect();
+    ensure_eq!(
+        tokens,
+        (0..THREADS * EACH).collect::<Vec<_>>(),
+        "whose outcomes came"
+    );
+    for (_, outcome) in outcomes {
+        disconnected(outcome)?;
+    }
+    Ok(())
 }
 
 /// Asks for a number, which comes back after a second or more, and not in the order of asking.

@@ -1,17 +1,24 @@
 //! C3: the life of a connection.
 
-use std::net::Ipv4Addr;
+use std::io;
 use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
-use sio_core::{Ack, DisconnectReason, Event, Value};
+use sio_core::{Ack, ConnectionState, DisconnectReason, Event, Transport, Value};
 use sio_net::Client;
+use sio_peer::alone::{PROMISED, client_threads};
 
-use super::kit::{Log, Sequence, ask, disconnected, handled, sequences, within};
+use super::kit::{
+    End, Log, Sequence, all_closed, ask, disconnected, dropped_in_handler, front_of, handled,
+    sequences, within,
+};
+use super::returning::{Line, a_return, patient, quick, since_connected, told};
 use crate::case::{Case, Outcome};
-use crate::context::{Context, PATIENCE};
+use crate::context::{Context, PATIENCE, StatusLog};
 use crate::front::Front;
 use crate::protocol::Protocol;
 use crate::{ensure, ensure_eq};
@@ -37,12 +44,37 @@ pub fn cases<P: Protocol>() -> Vec<Case<P>> {
             c3_1b,
         ),
         case(
+            "C3.2",
+            "another thread ends a connect that hangs, or is retried, within 100 ms",
+            c3_2,
+        ),
+        case(
             "C3.3",
             "close and disconnect work twice, in every state, from many threads",
             c3_3,
         ),
         case("C3.3b", "close is bounded with a dead peer", c3_3b),
         case("C3.3c", "close and disconnect work inside a handler", c3_3c),
+        case(
+            "C3.3d",
+            "a close does not wait for what another thread opens behind it",
+            c3_3d,
+        ),
+        case(
+            "C3.4",
+            "when the last handle is dropped, in whatever state, all threads end within two seconds",
+            c3_4,
+        ),
+        case(
+            "C3.8",
+            "a connection has no more threads than documented, also while it comes back",
+            c3_8,
+        ),
+        case(
+            "C3.9",
+            "the state can be read at any time, and changes are told in order",
+            c3_9,
+        ),
     ]
 }
 
@@ -155,10 +187,65 @@ fn answered(events: &[Event], round: u8) -> Outcome {
     Ok(())
 }
 
-// --- the end --------------------------------------------------------------------------------------------------------
+/// How soon a connect that is ended has to return.
+const CANCELLED: Duration = Duration::from_millis(100);
 
-/// What ends a connection.
-type End<P> = fn(&Client<P>) -> sio_core::Result<()>;
+/// What is done to a link.
+type Spoil = fn(&Front) -> io::Result<()>;
+
+fn c3_2<P: Protocol>(cx: &Context<P>) -> Outcome {
+    let hangs = |front: &Front| {
+        front.freeze();
+        Ok(())
+    };
+    let retries = |front: &Front| front.cut_off();
+    let ways: [(&str, Spoil); 2] = [("hangs", hangs), ("is retried", retries)];
+    for (what, spoil) in ways {
+        // A busy machine may take the processor away for a while, but not each time.
+        let mut times = Vec::new();
+        while times.iter().all(|took| *took > CANCELLED) {
+            ensure!(
+                times.len() < 5,
+                "a connect that {what} ended after {times:?}"
+            );
+            times.push(cancelled(cx, spoil)?);
+        }
+    }
+    Ok(())
+}
+
+/// How long a connect takes to return when another thread closes the client.
+fn cancelled<P: Protocol>(cx: &Context<P>, spoil: Spoil) -> Outcome<Duration> {
+    let (front, log) = (front_of(cx, "main")?, StatusLog::new());
+    spoil(&front)?;
+    let client = cx
+        .builder_at(&front.url())
+        .reconnect(patient().retry_initial(true))
+        .close_timeout(DEAD_LIMIT)
+        .on_status(log.watcher())
+        .build()?;
+    let other = client.clone();
+    let (opened, took) = thread::scope(|scope| {
+        let opening = scope.spawn(|| (client.open(), Instant::now()));
+        let under_way = cx.eventually("a connect under way", || {
+            !front.from_clients().is_empty() || !told(&log).is_empty()
+        });
+        let begin = Instant::now();
+        let closed = within(DEAD_LIMIT + AT_ONCE, "the close", || Ok(other.close()?));
+        let (opened, at) = opening.join().unwrap_or_else(|panic| resume_unwind(panic));
+        under_way.and(closed)?;
+        Outcome::Ok((opened, at.saturating_duration_since(begin)))
+    })?;
+    let reason = disconnected(opened)?;
+    ensure!(
+        matches!(reason, DisconnectReason::Client),
+        "it returned because: {reason}"
+    );
+    ensure_eq!(other.state(), ConnectionState::Disconnected, "the state");
+    Ok(took)
+}
+
+// --- the end --------------------------------------------------------------------------------------------------------
 
 fn c3_3<P: Protocol>(cx: &Context<P>) -> Outcome {
     let ends: [End<P>; 2] = [Client::close, Client::disconnect];
@@ -205,17 +292,6 @@ fn is_closed_by_client<P: Protocol>(client: &Client<P>) -> Outcome {
     Ok(())
 }
 
-/// Waits until the server knows that all connections of the case are over.
-fn all_closed<P: Protocol>(cx: &Context<P>) -> Outcome {
-    cx.until("the server to see the end", || {
-        let sessions = cx.control().sessions()?;
-        Ok(sessions
-            .iter()
-            .all(|session| session.closed_at.is_some())
-            .then_some(()))
-    })
-}
-
 fn after_the_servers_end<P: Protocol>(cx: &Context<P>, end: End<P>) -> Outcome {
     let client = cx.connect()?;
     ensure_eq!(cx.control().close()?, 1, "sessions the server closed");
@@ -245,6 +321,7 @@ fn from_many_threads<P: Protocol>(client: &Client<P>, end: End<P>) -> Outcome {
 
 fn c3_3b<P: Protocol>(cx: &Context<P>) -> Outcome {
     let (front, client) = with_dead_peer(cx)?;
+    client.emit("sink", "into the void")?;
     within(
         DEAD_LIMIT + AT_ONCE,
         "a disconnect with a dead peer",
@@ -263,26 +340,26 @@ fn c3_3b<P: Protocol>(cx: &Context<P>) -> Outcome {
                 .map(drop)
         });
         within(DEAD_LIMIT + AT_ONCE, "a close with a dead peer", || {
-            Ok(client.close()?)
+            // Joining after a close connects anew, which the next one ends.
+            cx.eventually("the end of a join", || {
+                client.close().is_err() || joining.is_finished()
+            })
         })?;
-        within(AT_ONCE, "the end of a join", || {
-            Ok(joining.join().unwrap_or_else(|panic| resume_unwind(panic)))
-        })
+        Outcome::Ok(joining.join().unwrap_or_else(|panic| resume_unwind(panic)))
     })?;
     disconnected(joined)?;
     is_closed_by_client(&client)
 }
 
-/// A connection whose peer is dead, with an emit on its way.
+/// A connection whose peer is dead.
 fn with_dead_peer<P: Protocol>(cx: &Context<P>) -> Outcome<(Front, Client<P>)> {
-    let front = Front::open(Ipv4Addr::LOCALHOST.into(), cx.server().port("main"))?;
+    let front = front_of(cx, "main")?;
     let builder = cx.builder_at(&front.url());
     let client = builder.close_timeout(DEAD_LIMIT).connect()?;
     cx.settle(&client)?;
     let back: u8 = ask(&client, "echo", 7)?;
     ensure_eq!(back, 7, "an echo through the front");
     front.freeze();
-    client.emit("sink", "into the void")?;
     Ok((front, client))
 }
 
@@ -307,5 +384,236 @@ fn c3_3c<P: Protocol>(cx: &Context<P>) -> Outcome {
         is_closed_by_client(&client)?;
         all_closed(cx)?;
     }
+    Ok(())
+}
+
+fn c3_3d<P: Protocol>(cx: &Context<P>) -> Outcome {
+    const ROUNDS: usize = 10;
+    let client = cx.builder().build()?;
+    for _ in 0..ROUNDS {
+        client.open()?;
+        let (opened, in_time) = thread::scope(|scope| {
+            let (done, closed) = mpsc::channel();
+            let closing = client.clone();
+            scope.spawn(move || done.send(closing.close()));
+            let opening = scope.spawn(|| client.open());
+            let in_time = closed.recv_timeout(AT_ONCE);
+            // Ends what was opened behind the close, and so a close that waits for it.
+            let ended = client.close();
+            let opened = opening.join().unwrap_or_else(|panic| resume_unwind(panic));
+            ended.map(|()| (opened, in_time))
+        })?;
+        if opened.is_err() {
+            disconnected(opened)?;
+        }
+        in_time.map_err(|_| "a close waited for another connection")??;
+        client.close()?;
+        ensure_eq!(client.state(), ConnectionState::Disconnected, "the state");
+    }
+    client.open()?;
+    cx.exchange(&client)?;
+    Ok(client.close()?)
+}
+
+// --- threads --------------------------------------------------------------------------------------------------------
+
+/// A way into a state in which the last handle is dropped.
+type Into<P> = fn(&Context<P>) -> Outcome<Option<Front>>;
+
+fn c3_4<P: Protocol>(cx: &Context<P>) -> Outcome {
+    let ways: [(&str, Into<P>); 6] = [
+        ("it was never opened", |cx| {
+            cx.builder().on("tick", || {}).build().map(drop)?;
+            Ok(None)
+        }),
+        ("it is connected", |cx| {
+            let client = cx.connect()?;
+            client.on("tick", || {});
+            cx.exchange(&client)?;
+            Ok(None)
+        }),
+        ("it was closed by the server", |cx| {
+            let client = cx.connect()?;
+            client.on("tick", || {});
+            ensure_eq!(cx.control().close()?, 1, "sessions the server closed");
+            cx.eventually("the end", || !client.is_connected())?;
+            Ok(None)
+        }),
+        ("a handler drops it", |cx| {
+            dropped_in_handler(cx)?;
+            Ok(None)
+        }),
+        ("it waits for an attempt", |cx| {
+            let line = Line::open(cx, patient())?;
+            line.front.cut_off()?;
+            line.waits()?;
+            Ok(Some(line.front))
+        }),
+        ("an attempt hangs", |cx| {
+            let line = Line::with(cx, |builder| builder.close_timeout(DEAD_LIMIT))?;
+            line.hang()?;
+            Ok(Some(line.front))
+        }),
+    ];
+    let before = client_threads().len();
+    for (what, way) in ways {
+        let front = way(cx)?;
+        let dropped = Instant::now();
+        cx.eventually(&format!("the end of all threads when {what}"), || {
+            client_threads().len() <= before
+        })?;
+        let took = dropped.elapsed();
+        ensure!(took < PROMISED, "when {what}, threads ended after {took:?}");
+        // Over a cut link the server does not learn of it.
+        if front.is_none() {
+            all_closed(cx).map_err(|failure| format!("when {what}: {failure}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn c3_8<P: Protocol>(cx: &Context<P>) -> Outcome {
+    let before = client_threads().len();
+    let line = Line::with(cx, |builder| builder.on("tick", || {}))?;
+    let most = match line.client.transport() {
+        Some(Transport::WebSocket) => 2,
+        _ => 4,
+    };
+    cx.exchange(&line.client)?;
+    // Lanes that an upgrade has left may still be on their way out.
+    cx.eventually(&format!("{most} threads at most"), || {
+        client_threads().len() <= before + most
+    })?;
+    line.front.cut_off()?;
+    let mut seen = Vec::new();
+    cx.eventually("attempts that fail", || {
+        seen.push(client_threads());
+        line.log
+            .count(|status| matches!(status, sio_core::Status::ReconnectError { .. }))
+            >= 5
+    })?;
+    line.front.heal()?;
+    cx.eventually("the return", || {
+        seen.push(client_threads());
+        line.client.is_connected()
+    })?;
+    cx.settle(&line.client)?;
+    for names in seen {
+        ensure!(names.len() <= before + 4, "while it came back: {names:?}");
+    }
+    cx.eventually(&format!("{most} threads at most"), || {
+        client_threads().len() <= before + most
+    })?;
+    line.client.close()?;
+    ensure!(
+        client_threads().len() <= before,
+        "after the close: {:?}",
+        client_threads()
+    );
+    Ok(())
+}
+
+// --- the state ------------------------------------------------------------------------------------------------------
+
+fn c3_9<P: Protocol>(cx: &Context<P>) -> Outcome {
+    let (front, log) = (front_of(cx, "main")?, StatusLog::new());
+    let client = cx
+        .builder_at(&front.url())
+        .reconnect(quick().attempts(3))
+        .on_status(log.watcher())
+        .build()?;
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        // Whoever looks never waits, whatever is going on.
+        let looking = scope.spawn(|| {
+            let mut longest = Duration::ZERO;
+            while !over.load(Ordering::Acquire) {
+                let begin = Instant::now();
+                let looked = (client.state(), client.is_connected(), client.id());
+                longest = longest.max(begin.elapsed());
+                drop(looked);
+                thread::yield_now();
+            }
+            longest
+        });
+        let lived = lives(
+            cx,
+            Line {
+                front,
+                client: client.clone(),
+                log,
+            },
+        );
+        over.store(true, Ordering::Release);
+        let longest = looking.join().unwrap_or_else(|panic| resume_unwind(panic));
+        lived?;
+        ensure!(longest < AT_ONCE, "looking at the state took {longest:?}");
+        Ok(())
+    })
+}
+
+fn lives<P: Protocol>(cx: &Context<P>, line: Line<P>) -> Outcome {
+    use ConnectionState::{Connected, Connecting, Disconnected, Reconnecting};
+    let client = &line.client;
+    shows(client, Disconnected)?;
+
+    line.front.freeze();
+    thread::scope(|scope| {
+        let opening = scope.spawn(|| client.open());
+        let connecting = cx
+            .eventually("a connect that hangs", || {
+                !line.front.from_clients().is_empty()
+            })
+            .and_then(|()| shows(client, Connecting));
+        line.front.heal()?;
+        let opened = opening.join().unwrap_or_else(|panic| resume_unwind(panic));
+        connecting?;
+        Outcome::Ok(opened?)
+    })?;
+    shows(client, Connected)?;
+
+    line.cut(1)?;
+    shows(client, Reconnecting)?;
+    let attempt = line.heal()?;
+    shows(client, Connected)?;
+
+    line.front.cut_off()?;
+    cx.eventually("the end of all attempts", || client.state() == Disconnected)?;
+    shows(client, Disconnected)?;
+    line.front.heal()?;
+    client.open()?;
+    shows(client, Connected)?;
+    client.close()?;
+    shows(client, Disconnected)?;
+
+    let mut failed = super::returning::a_loss(3);
+    failed.push("failed 3".to_owned());
+    let again = ["connected again", "disconnected"]
+        .map(str::to_owned)
+        .to_vec();
+    let expected = since_connected([a_return(attempt), failed, again]);
+    ensure_eq!(told(&line.log), expected, "told");
+    Ok(())
+}
+
+/// Everything that can be looked at says the same.
+fn shows<P: Protocol>(client: &Client<P>, state: ConnectionState) -> Outcome {
+    let connected = state == ConnectionState::Connected;
+    ensure_eq!(client.state(), state, "the state");
+    ensure_eq!(
+        client.is_connected(),
+        connected,
+        "whether it is connected, when {state}"
+    );
+    ensure_eq!(
+        client.id().is_some(),
+        connected,
+        "whether it has an id, when {state}"
+    );
+    // A transport may be there before the namespace is.
+    ensure!(
+        client.transport().is_some() || !connected,
+        "no transport when {state}"
+    );
     Ok(())
 }

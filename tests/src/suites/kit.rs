@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::net::Ipv4Addr;
 use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,13 +10,16 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 use serde::ser::{Serialize, SerializeTuple, Serializer};
 use sio_core::session::Session;
-use sio_core::{DisconnectReason, Encoded, Error, Event, Events, NextError, Socket, Value};
+use sio_core::{
+    DisconnectReason, Encoded, Error, Event, Events, NextError, Socket, Transport, Value,
+};
 use sio_net::Client;
 
 use super::catalogue;
 use crate::case::{Failure, Outcome};
 use crate::context::{Context, PATIENCE};
-use crate::control::Packet;
+use crate::control::{Packet, Request};
+use crate::front::Front;
 use crate::{ensure, ensure_eq};
 
 // --- values ---------------------------------------------------------------------------------------------------------
@@ -240,6 +244,62 @@ pub(super) fn disconnected<T: Debug>(result: sio_core::Result<T>) -> Outcome<Dis
         )
         .into()),
     }
+}
+
+// --- links and ends -------------------------------------------------------------------------------------------------
+
+/// A front of the server's port of that name.
+pub(super) fn front_of<P: Session>(cx: &Context<P>, variant: &str) -> Outcome<Front> {
+    let port = cx.server().port(variant);
+    Ok(Front::open(Ipv4Addr::LOCALHOST.into(), port)?)
+}
+
+/// Waits until a connection is there whose end the client sees: on HTTP transports, a GET that the server holds.
+pub(super) fn wait_for_link<P: Session>(cx: &Context<P>, client: &Client<P>) -> Outcome {
+    if client.transport() == Some(Transport::WebSocket) {
+        return Ok(());
+    }
+    cx.until("a GET that the server holds", || {
+        let requests = cx.control().requests()?;
+        let is_get = |request: &&Request| matches!(&*request.kind, "poll" | "stream");
+        let last = requests.iter().rfind(is_get);
+        Ok(last.filter(|get| get.ended_at.is_none()).map(drop))
+    })
+}
+
+/// What ends a connection.
+pub(super) type End<P> = fn(&Client<P>) -> sio_core::Result<()>;
+
+/// Waits until the server knows that all connections of the case are over.
+pub(super) fn all_closed<P: Session>(cx: &Context<P>) -> Outcome {
+    cx.until("the server to see the end", || {
+        let sessions = cx.control().sessions()?;
+        Ok(sessions
+            .iter()
+            .all(|session| session.closed_at.is_some())
+            .then_some(()))
+    })
+}
+
+/// The last handle of a connection is dropped by one of its own handlers.
+pub(super) fn dropped_in_handler<P: Session>(cx: &Context<P>) -> Outcome {
+    let client = cx.connect()?;
+    let last = Arc::new(Mutex::new(Some(client.clone())));
+    let dropped = Log::new();
+    let (log, held) = (dropped.clone(), Arc::clone(&last));
+    client.on("drop", move || {
+        let client = held.lock().unwrap_or_else(PoisonError::into_inner).take();
+        log.push(client.is_some());
+    });
+    client.emit("after", (50, "drop"))?;
+    cx.exchange(&client)?;
+    drop(client);
+    ensure_eq!(
+        dropped.wait_for(1, "drops")?,
+        [true],
+        "whether it was there"
+    );
+    Ok(())
 }
 
 // --- what the server saw --------------------------------------------------------------------------------------------

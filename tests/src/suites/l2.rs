@@ -15,6 +15,7 @@ use super::legacy_kit::{
     Cx, HTTP, POLLS, STREAMS, count_received, framed, get_kind, only_variant, path_of, payload_of,
     sent, the_end, transport, wait_received, wire_name,
 };
+use super::returning;
 use crate::case::{ALL, Case, Mode, Outcome, WEBSOCKET};
 use crate::context::{PATIENCE, StatusLog};
 use crate::control::Request;
@@ -128,6 +129,12 @@ pub fn cases() -> Vec<Case<Session>> {
             l2_9,
         ),
         case("L2.9b", "so does a post", HTTP, l2_9b),
+        case(
+            "L2.9d",
+            "after such an end the client comes back with another session",
+            HTTP,
+            l2_9d,
+        ),
         case("L2.9c", "so does a connection that breaks", HTTP, l2_9c),
         case(
             "L2.11",
@@ -812,6 +819,20 @@ fn l2_9c(cx: &Cx) -> Outcome {
         cx.control().clear_faults()?;
     }
     Ok(())
+}
+
+fn l2_9d(cx: &Cx) -> Outcome {
+    returning::returns_after(
+        cx,
+        "main",
+        |client| {
+            let answer = json!({ "status": 503, "body": "busy" });
+            let rule = json!({ "on": "post", "times": 1, "answer": answer });
+            cx.control().fault(&rule)?;
+            Ok(client.emit("sink", 1)?)
+        },
+        |reason| matches!(reason, DisconnectReason::Error(error) if matches!(&**error, Error::Http(http) if http.status == 503)),
+    )
 }
 
 // --- streams --------------------------------------------------------------------------------------------------------

@@ -1,6 +1,4 @@
 //! L5: namespaces on 0.9.
-//!
-//! Elsewhere: L5.7 comes with reconnecting.
 
 use std::panic::resume_unwind;
 use std::thread;
@@ -13,6 +11,7 @@ use super::kit::{Log, handled, within};
 use super::legacy_kit::{
     Cx, count_received, ends, received, sent, the_end, wait_closed, wait_received, wait_until_quiet,
 };
+use super::returning;
 use crate::case::{Case, Outcome};
 use crate::context::{PATIENCE, StatusLog};
 use crate::{ensure, ensure_eq};
@@ -83,6 +82,21 @@ pub fn cases() -> Vec<Case<Session>> {
             "L5.6",
             "the namespace of the URL is joined behind the root",
             l5_6,
+        ),
+        case(
+            "L5.7",
+            "all namespaces come back with the session, before what waits leaves",
+            l5_7,
+        ),
+        case(
+            "L5.7b",
+            "a namespace that is left while the connection is away stays away, the others come back",
+            returning::a_namespace_that_is_left_stays_away,
+        ),
+        case(
+            "L5.7c",
+            "joining a namespace after the end opens the connection again",
+            returning::joining_opens_the_connection_again,
         ),
         case("L5.8", "when the root ends, each namespace ends once", l5_8),
         case(
@@ -515,6 +529,10 @@ fn l5_6(cx: &Cx) -> Outcome {
         "it ended with {reason:?}"
     );
     Ok(())
+}
+
+fn l5_7(cx: &Cx) -> Outcome {
+    returning::namespaces_come_back_before_what_waits(cx, None, |text| text.starts_with("1::/"))
 }
 
 fn l5_8(cx: &Cx) -> Outcome {

@@ -1,6 +1,5 @@
 //! L6: heartbeats, on a server that beats every 300 ms and whose timeouts are 1 s.
 
-use std::net::Ipv4Addr;
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
@@ -8,11 +7,12 @@ use serde_json::json;
 use sio_core::DisconnectReason;
 use sio_legacy::Session;
 
-use super::kit::{Log, handled};
+use super::kit::{Log, front_of, handled};
 use super::legacy_kit::{Cx, POLLS, STREAMS, count_received, sent, the_end};
+use super::returning;
 use crate::case::{Case, Outcome};
 use crate::context::{PATIENCE, StatusLog};
-use crate::front::{Direction, Flow, Front, Which};
+use crate::front::{Direction, Flow, Which};
 use crate::{ensure, ensure_eq};
 
 const SHORT: &str = "short-heartbeat";
@@ -39,6 +39,12 @@ pub fn cases() -> Vec<Case<Session>> {
             "a stream that is silent for too long has timed out",
             STREAMS,
             l6_2,
+        ),
+        case(
+            "L6.2b",
+            "after that silence the client comes back with another session",
+            STREAMS,
+            l6_2b,
         ),
         case("L6.3", "any packet restarts the timer", STREAMS, l6_3),
         case(
@@ -131,7 +137,7 @@ fn l6_1b(cx: &Cx) -> Outcome {
 }
 
 fn l6_2(cx: &Cx) -> Outcome {
-    let front = Front::open(Ipv4Addr::LOCALHOST.into(), cx.server().port(SHORT))?;
+    let front = front_of(cx, SHORT)?;
     let log = StatusLog::new();
     let client = cx
         .builder_at(&front.url())
@@ -140,6 +146,18 @@ fn l6_2(cx: &Cx) -> Outcome {
     wait_for_beats(cx, 2)?;
     front.freeze();
     times_out(&log, &client)
+}
+
+fn l6_2b(cx: &Cx) -> Outcome {
+    returning::returns_after(
+        cx,
+        SHORT,
+        |_| {
+            ensure_eq!(cx.control().mute()?, 1, "sessions that are mute now");
+            Ok(())
+        },
+        |reason| matches!(reason, DisconnectReason::PingTimeout),
+    )
 }
 
 fn times_out(log: &StatusLog, client: &sio_legacy::Client) -> Outcome {
@@ -164,8 +182,7 @@ fn l6_3(cx: &Cx) -> Outcome {
     } else {
         b"::60:"
     };
-    let port = cx.server().port("no-heartbeat");
-    let front = Front::open(Ipv4Addr::LOCALHOST.into(), port)?;
+    let front = front_of(cx, "no-heartbeat")?;
     front.set(Which::All, Direction::Down, Flow::Replace(fields, b":1:1:"));
     let (ends, log) = (Log::new(), StatusLog::new());
     let client = cx

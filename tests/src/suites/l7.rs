@@ -1,14 +1,18 @@
-//! L7: the end of a session on 0.9.
+//! L7: the end of a session on 0.9, and coming back.
 
 use std::time::Duration;
 
 use serde_json::json;
-use sio_core::{DisconnectReason, Error, Status};
-use sio_legacy::Session;
+use sio_core::{Bounds, DisconnectReason, Error, Status, UsageError};
+use sio_legacy::{Client, Session};
 
 use super::kit::{handled, within};
 use super::legacy_kit::{
-    Cx, POLLS, ends, received, sent, the_end, wait_closed, wait_received, wait_until_quiet,
+    Cx, POLLS, ends, received, received_in_newest, sent, the_end, wait_closed, wait_received,
+    wait_until_quiet,
+};
+use super::returning::{
+    self, Line, a_loss, a_return, is_anew, quick, since_connected, told, wait_back,
 };
 use crate::case::{ALL, Case, Outcome};
 use crate::context::StatusLog;
@@ -21,7 +25,7 @@ const SOON: Duration = Duration::from_secs(1);
 #[must_use]
 pub fn cases() -> Vec<Case<Session>> {
     let case = Case::in_modes;
-    vec![
+    let mut cases = vec![
         case(
             "L7.1",
             "the client disconnects: the server knows within a second, nothing is tried again",
@@ -75,6 +79,111 @@ pub fn cases() -> Vec<Case<Session>> {
             "a handshake the server has forgotten is made anew, once",
             ALL,
             l7_5b,
+        ),
+        case(
+            "L7.5c",
+            "the server forgets the session: the client comes back with another one",
+            ALL,
+            l7_5c,
+        ),
+    ];
+    cases.extend(coming_back());
+    cases
+}
+
+/// What holds for every protocol.
+fn coming_back() -> Vec<Case<Session>> {
+    let case = Case::everywhere;
+    vec![
+        case(
+            "L7.1d",
+            "the client ends it: nothing is tried again, though a loss would be",
+            returning::nothing_follows_its_own_end,
+        ),
+        case(
+            "L7.3d",
+            "the server disconnects: nothing is tried again, though a loss would be",
+            l7_3d,
+        ),
+        case(
+            "L7.3e",
+            "the server disconnects: with the switch the client comes back",
+            l7_3e,
+        ),
+        case(
+            "L7.3f",
+            "the server disconnects a namespace: with the switch all come back in a new session",
+            l7_3f,
+        ),
+        case(
+            "L7.4",
+            "connections that go without a word bring a new handshake and a new session",
+            returning::dropped_links_bring_a_new_session,
+        ),
+        case(
+            "L7.4b",
+            "a server that is killed and started again a second later finds the client back",
+            returning::survives_a_restart,
+        ),
+        case(
+            "L7.4c",
+            "after a return nothing is doubled, and nothing stale is sent or delivered",
+            returning::nothing_is_doubled_nor_stale,
+        ),
+        case(
+            "L7.6",
+            "delays grow from the base to the cap, and chance moves them within its part",
+            returning::delays_grow_to_the_cap,
+        ),
+        case(
+            "L7.7",
+            "as many attempts as allowed, then one word that it was given up",
+            returning::gives_up_after_the_last_attempt,
+        ),
+        case(
+            "L7.7b",
+            "with reconnection off nothing is retried",
+            returning::nothing_is_retried_when_off,
+        ),
+        case(
+            "L7.7c",
+            "a close between two attempts, or during one, is the end at once",
+            returning::closing_stops_the_attempts,
+        ),
+        case(
+            "L7.7d",
+            "after that it can be opened again, and comes back by itself later",
+            returning::opens_again_after_a_close,
+        ),
+        case(
+            "L7.7e",
+            "opened while it waits for an attempt, it makes that one now",
+            returning::opening_ends_the_wait,
+        ),
+        case(
+            "L7.8",
+            "every step is told with its number, to each namespace",
+            returning::every_step_is_told_to_every_namespace,
+        ),
+        case(
+            "L7.8b",
+            "the hook before an attempt changes its query, headers, cookies and URL",
+            returning::the_hook_changes_each_attempt,
+        ),
+        case(
+            "L7.9",
+            "events and messages wait in their order up to the bound, and leave when the namespaces are back",
+            l7_9,
+        ),
+        case(
+            "L7.10",
+            "under manual flush what waited leaves when the program says so",
+            l7_10,
+        ),
+        case(
+            "L7.11",
+            "the first connect is retried on request only",
+            returning::the_first_connect_is_retried_on_request,
         ),
     ]
 }
@@ -349,4 +458,148 @@ fn l7_5b(cx: &Cx) -> Outcome {
         "handshakes"
     );
     Ok(())
+}
+
+fn l7_5c(cx: &Cx) -> Outcome {
+    returning::returns_after(
+        cx,
+        "main",
+        // What a server says that was started anew.
+        |client| Ok(client.emit("raw", "7:::1+0")?),
+        |reason| matches!(reason, DisconnectReason::SessionLost),
+    )
+}
+
+// --- coming back ----------------------------------------------------------------------------------------------------
+
+/// Has the server disconnect the client, with all its namespaces, at a moment when it can say so.
+fn disconnect(cx: &Cx, _: &Client) -> Outcome {
+    wait_until_quiet(cx)?;
+    ensure_eq!(
+        cx.control().disconnect("/", true)?,
+        1,
+        "sockets disconnected"
+    );
+    Ok(())
+}
+
+fn l7_3d(cx: &Cx) -> Outcome {
+    returning::nothing_follows_the_servers_end(cx, disconnect)
+}
+
+fn l7_3e(cx: &Cx) -> Outcome {
+    returning::returns_after_the_servers_end(cx, disconnect)
+}
+
+fn l7_3f(cx: &Cx) -> Outcome {
+    let line = Line::open(cx, quick().after_server(true))?;
+    let before = line.client.id();
+    let in_chat = StatusLog::new();
+    let chat = line
+        .client
+        .namespace("/chat")
+        .on_status(in_chat.watcher())
+        .join()?;
+    wait_until_quiet(cx)?;
+    ensure_eq!(
+        cx.control().disconnect("/chat", false)?,
+        1,
+        "sockets disconnected"
+    );
+    // The server would run its handlers twice if it were joined again in the same session.
+    for log in [&line.log, &in_chat] {
+        wait_back(log, 1)?;
+    }
+    is_anew(cx, &line.client, before)?;
+    cx.exchange(&chat)?;
+    line.client.close()?;
+    let expected = since_connected([a_return(1), a_loss(0)]);
+    for log in [&line.log, &in_chat] {
+        ensure_eq!(told(log), expected, "told");
+    }
+    Ok(())
+}
+
+/// A connection whose link is cut; `/chat` is joined.
+fn away(cx: &Cx, bounds: Bounds, manual_flush: bool) -> Outcome<(Line<Session>, Client)> {
+    let line = Line::with(cx, |builder| {
+        builder.queue(bounds).manual_flush(manual_flush)
+    })?;
+    let chat = line.client.namespace("/chat").join()?;
+    handled(&line.client)?;
+    line.cut(1)?;
+    Ok((line, chat))
+}
+
+/// What is emitted below, as packets.
+const WAITING: [&str; 4] = [
+    r#"5:::{"name":"sink","args":[0]}"#,
+    "3:::one",
+    r#"4:::{"two":2}"#,
+    r#"5:::{"name":"sink","args":[3]}"#,
+];
+
+fn emit_all(client: &Client) -> Outcome {
+    client.emit("sink", 0)?;
+    client.send("one")?;
+    client.send(json!({"two": 2}))?;
+    Ok(client.emit("sink", 3)?)
+}
+
+fn l7_9(cx: &Cx) -> Outcome {
+    let (line, chat) = away(cx, Bounds::default().count(4), false)?;
+    chat.emit("sink", "in chat")?;
+    emit_all(&line.client)?;
+    let beyond = line.client.send("too much");
+    ensure!(
+        matches!(
+            beyond,
+            Err(Error::Usage(UsageError::QueueFull { emits: 4, .. }))
+        ),
+        "what is too much gave {beyond:?}"
+    );
+    line.heal()?;
+    cx.exchange(&line.client)?;
+    cx.exchange(&chat)?;
+    let received = received_in_newest(cx)?;
+    let in_root: Vec<&String> = received
+        .iter()
+        .filter(|text| WAITING.contains(&text.as_str()))
+        .collect();
+    ensure_eq!(in_root, WAITING, "what the root got");
+    let place = |text: &str| received.iter().position(|packet| packet == text);
+    let of_chat = place(r#"5::/chat:{"name":"sink","args":["in chat"]}"#);
+    ensure!(
+        place("1::/chat") < of_chat && of_chat.is_some(),
+        "/chat was not joined before its event: {received:?}"
+    );
+    Ok(line.client.close()?)
+}
+
+fn l7_10(cx: &Cx) -> Outcome {
+    let (line, chat) = away(cx, Bounds::default(), true)?;
+    emit_all(&line.client)?;
+    line.heal()?;
+    // Behind what waits.
+    line.client.send("later")?;
+    // Before that, it would wait in there to be flushed, too.
+    cx.eventually("/chat to be back", || chat.is_connected())?;
+    cx.exchange(&chat)?;
+    let is_ours = |text: &String| WAITING.contains(&text.as_str()) || text == "3:::later";
+    let received = received_in_newest(cx)?;
+    ensure!(
+        !received.iter().any(is_ours),
+        "something left by itself: {received:?}"
+    );
+    ensure_eq!(line.client.flush_queue(), 5, "emits that waited");
+    cx.exchange(&line.client)?;
+    let mut received = received_in_newest(cx)?;
+    received.retain(is_ours);
+    ensure_eq!(
+        received,
+        [&WAITING[..], &["3:::later"]].concat(),
+        "what left"
+    );
+    ensure_eq!(line.client.flush_queue(), 0, "emits that wait now");
+    Ok(line.client.close()?)
 }

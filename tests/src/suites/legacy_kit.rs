@@ -82,6 +82,17 @@ pub(super) fn sent(cx: &Cx) -> Outcome<Vec<String>> {
         .collect())
 }
 
+/// The same, of the newest session alone.
+pub(super) fn received_in_newest(cx: &Cx) -> Outcome<Vec<String>> {
+    let newest = cx.control().sessions()?.pop().ok_or("no session")?;
+    let packets = cx.control().received()?;
+    Ok(packets
+        .iter()
+        .filter(|packet| packet.sid == newest.sid)
+        .map(|packet| packet.text().to_owned())
+        .collect())
+}
+
 /// How many of the packets the server received are exactly this one.
 pub(super) fn count_received(cx: &Cx, packet: &str) -> Outcome<usize> {
     let received = received(cx)?;

@@ -7,6 +7,7 @@ pub mod c1;
 pub mod c10;
 pub mod c2;
 pub mod c3;
+pub mod c4;
 pub mod c5;
 pub mod c8;
 pub mod l1;
@@ -19,6 +20,7 @@ pub mod l7;
 pub mod l8;
 pub mod r1;
 pub mod v1;
+pub mod v10;
 pub mod v2;
 pub mod v3;
 pub mod v4;
@@ -32,6 +34,7 @@ mod catalogue;
 mod exchanges;
 pub(crate) mod kit;
 mod legacy_kit;
+mod returning;
 
 use crate::case::{AnyCase, Case};
 use crate::protocol::{Protocol, WithProtocol, of_server};
@@ -84,6 +87,7 @@ pub(crate) fn of_v1() -> Vec<Case<sio_v1::Session>> {
     cases.extend(v7::cases());
     cases.extend(v8::cases());
     cases.extend(v9::cases());
+    cases.extend(v10::cases());
     cases
 }
 
@@ -92,6 +96,7 @@ pub(crate) fn of_both<P: Protocol>() -> Vec<Case<P>> {
     let mut cases = c1::cases();
     cases.extend(c2::cases());
     cases.extend(c3::cases());
+    cases.extend(c4::cases());
     cases.extend(c5::cases());
     cases.extend(c8::cases());
     cases.extend(c10::cases());

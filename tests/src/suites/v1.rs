@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 use sio_core::{Error, Transport, Value};
 
+use super::returning::{Line, quick};
 use crate::case::{ALL, Case, Mode, Outcome, POLLING, POLLING_FIRST, WEBSOCKET};
 use crate::context::{Context, PATIENCE};
 use crate::{ensure, ensure_eq, http};
@@ -65,6 +66,12 @@ pub fn cases() -> Vec<Case> {
             title: "The id equals the server's, in the root and in a namespace",
             modes: ALL,
             run: ids_equal_those_of_the_server,
+        },
+        Case {
+            id: "V1.15",
+            title: "There is no id while there is no connection, and another one after a return",
+            modes: ALL,
+            run: ids_go_and_come,
         },
         Case {
             id: "V1.16",
@@ -425,4 +432,40 @@ fn refused_root(cx: &Cx, kind: &str) -> Outcome<Value> {
         Err(error) => Err(error.into()),
         Ok(client) => Err(format!("connected: {client:?}").into()),
     }
+}
+
+fn ids_go_and_come(cx: &Cx) -> Outcome {
+    let line = Line::open(cx, quick())?;
+    let chat = line.client.namespace("/chat").join()?;
+    let places = [&line.client, &chat];
+    let mut known = HashSet::new();
+    let mut are_new = |what: &str| -> Outcome {
+        cx.eventually("/chat to be there", || chat.is_connected())?;
+        for place in places {
+            let id = place.id().ok_or("no id")?;
+            ensure!(
+                known.insert(id),
+                "{}'s id is as before, {what}",
+                place.name()
+            );
+        }
+        Ok(())
+    };
+    let are_gone = |what: &str| -> Outcome {
+        for place in places {
+            ensure_eq!(place.id(), None, "{}'s id, {what}", place.name());
+        }
+        Ok(())
+    };
+    are_new("at first")?;
+    line.cut(1)?;
+    are_gone("while it is away")?;
+    line.heal()?;
+    are_new("when it is back")?;
+    line.client.close()?;
+    are_gone("when it is closed")?;
+    line.client.open()?;
+    line.client.namespace("/chat").join()?;
+    are_new("when it is opened again")?;
+    Ok(line.client.close()?)
 }

@@ -11,6 +11,7 @@ use serde_json::{Value as Json, json};
 use sio_core::{DisconnectReason, Error, Events};
 use sio_v1::Client;
 
+use super::returning;
 use crate::case::{ALL, Case, Outcome, POLLING, POLLING_FIRST};
 use crate::context::{Context, PATIENCE};
 use crate::front::Front;
@@ -104,10 +105,22 @@ pub fn cases() -> Vec<Case> {
             run: connections_are_reused,
         },
         Case {
+            id: "V3.13",
+            title: "The session becomes unknown to the server: the client comes back with another one",
+            modes: POLLING,
+            run: sessions_become_unknown,
+        },
+        Case {
             id: "V3.15",
             title: "A proxy answers a poll or a post with HTML or 5xx: the error has the status, the session ends",
             modes: POLLING,
             run: answers_of_a_proxy,
+        },
+        Case {
+            id: "V3.15b",
+            title: "After such an end the client comes back with another session",
+            modes: POLLING,
+            run: comes_back_after_a_proxy,
         },
     ]
 }
@@ -480,4 +493,47 @@ fn end_of(client: &Client) -> Outcome<String> {
     ensure_eq!(client.transport(), None, "the transport after the end");
     client.close()?;
     Ok(error.chain())
+}
+
+// --- coming back ----------------------------------------------------------------------------------------------------
+
+/// The next request of a kind is answered by somebody else; an echo brings both kinds.
+fn answered_once(cx: &Cx, client: &Client, kind: &str, status: u16, body: &str) -> Outcome {
+    let answer = json!({
+        "status": status,
+        "headers": { "Content-Type": "application/json" },
+        "body": body,
+    });
+    cx.control()
+        .fault(&json!({ "on": kind, "times": 1, "answer": answer }))?;
+    Ok(client.emit("echo", 1)?)
+}
+
+fn was_answered(reason: &DisconnectReason, status: u16) -> bool {
+    match reason {
+        DisconnectReason::Error(error) => {
+            matches!(&**error, Error::Http(http) if http.status == status)
+        }
+        _ => false,
+    }
+}
+
+fn sessions_become_unknown(cx: &Cx) -> Outcome {
+    // What another node behind a balancer says, or a server that was started anew.
+    let unknown = r#"{"code":1,"message":"Session ID unknown"}"#;
+    returning::returns_after(
+        cx,
+        "main",
+        |client| answered_once(cx, client, "poll", 400, unknown),
+        |reason| was_answered(reason, 400) && reason.to_string().contains("does not know"),
+    )
+}
+
+fn comes_back_after_a_proxy(cx: &Cx) -> Outcome {
+    returning::returns_after(
+        cx,
+        "main",
+        |client| answered_once(cx, client, "post", 502, "Bad Gateway"),
+        |reason| was_answered(reason, 502),
+    )
 }

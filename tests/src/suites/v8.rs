@@ -9,6 +9,7 @@ use sio_core::{Error, Value};
 use sio_v1::{Client, Session};
 
 use super::kit::{Log, Seen, ask, call_values, handled, received_pings, received_texts, within};
+use super::returning;
 use crate::case::{Case, Failure, Outcome};
 use crate::context::Context;
 use crate::control::SocketRecord;
@@ -60,6 +61,21 @@ pub fn cases() -> Vec<Case> {
             "V8.5c",
             "a connection for one namespace closes when that is left",
             v8_5c,
+        ),
+        case(
+            "V8.6",
+            "a namespace that is left while the connection is away stays away, the others come back",
+            returning::a_namespace_that_is_left_stays_away,
+        ),
+        case(
+            "V8.7",
+            "all namespaces come back with their query, before what waits leaves",
+            v8_7,
+        ),
+        case(
+            "V8.8",
+            "joining a namespace after the end opens the connection again",
+            returning::joining_opens_the_connection_again,
         ),
     ]
 }
@@ -309,6 +325,12 @@ fn v8_4(cx: &Cx) -> Outcome {
         );
     }
     Ok(places[0].close()?)
+}
+
+fn v8_7(cx: &Cx) -> Outcome {
+    // Before 1.5 a query makes the server refuse the namespace.
+    let query = (!cx.is_server(&["1.0.6", "1.3.7", "1.4.5"])).then_some(("token", ODD));
+    returning::namespaces_come_back_before_what_waits(cx, query, |text| text.starts_with("0/"))
 }
 
 // --- leaving --------------------------------------------------------------------------------------------------------

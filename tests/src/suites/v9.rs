@@ -1,18 +1,17 @@
 //! V9: heartbeats, on a server with an interval of 300 ms and a timeout of 700 ms.
 
-use std::net::Ipv4Addr;
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use sio_core::DisconnectReason;
+use sio_core::{Bounds, DisconnectReason, Overflow};
 use sio_v1::{Client, ClientBuilder, Session};
 
-use super::kit::{Log, call_values, disconnected, handled, received_pings};
+use super::kit::{Log, call_values, disconnected, front_of, handled, received_pings};
+use super::returning;
 use crate::case::{Case, Outcome};
-use crate::context::{Context, PATIENCE};
+use crate::context::{Context, PATIENCE, StatusLog};
 use crate::control::Packet;
-use crate::front::Front;
 use crate::{ensure, ensure_eq};
 
 type Cx = Context<Session>;
@@ -36,6 +35,11 @@ pub fn cases() -> Vec<Case> {
             v9_1,
         ),
         case(
+            "V9.2",
+            "without a pong the session has timed out, and the client comes back with another one",
+            v9_2,
+        ),
+        case(
             "V9.3",
             "emitting non-stop into a dead link still times out",
             v9_3,
@@ -44,6 +48,11 @@ pub fn cases() -> Vec<Case> {
             "V9.3b",
             "a server that listens and says nothing times out",
             v9_3b,
+        ),
+        case(
+            "V9.3c",
+            "emitting non-stop over a dead link, the client comes back when there is another one",
+            v9_3c,
         ),
         case("V9.4", "pings leave while a handler blocks", v9_4),
         case("V9.5", "the time from ping to pong is known", v9_5),
@@ -145,7 +154,7 @@ fn timed_out(ends: &Log<DisconnectReason>, since: Instant) -> Outcome {
 }
 
 fn v9_3(cx: &Cx) -> Outcome {
-    let front = Front::open(Ipv4Addr::LOCALHOST.into(), cx.server().port(SHORT))?;
+    let front = front_of(cx, SHORT)?;
     let ends = Log::new();
     // A small buffer: most emits wait for the dead link.
     let client = watched(cx.builder_at(&front.url()), &ends)
@@ -172,6 +181,50 @@ fn v9_3(cx: &Cx) -> Outcome {
         "the emit ended with {reason:?}"
     );
     timed_out(&ends, begin)?;
+    Ok(client.close()?)
+}
+
+fn v9_2(cx: &Cx) -> Outcome {
+    returning::returns_after(
+        cx,
+        SHORT,
+        |_| {
+            ensure_eq!(cx.control().mute()?, 1, "sessions that are mute now");
+            Ok(())
+        },
+        |reason| matches!(reason, DisconnectReason::PingTimeout),
+    )
+}
+
+fn v9_3c(cx: &Cx) -> Outcome {
+    let (front, log) = (front_of(cx, SHORT)?, StatusLog::new());
+    let client = cx
+        .builder_at(&front.url())
+        .send_buffer(64 << 10)
+        // The newest one is what counts, as with measurements.
+        .queue(Bounds::default().count(1).overflow(Overflow::DropOldest))
+        .reconnect(returning::quick())
+        .connect_timeout(SILENCE)
+        .on_status(log.watcher())
+        .connect()?;
+    cx.settle(&client)?;
+    cx.exchange(&client)?;
+    let before = client.id();
+    front.freeze();
+    let payload = "x".repeat(4096);
+    let begin = Instant::now();
+    while returning::told(&log).len() < 2 && begin.elapsed() < PATIENCE {
+        // While the peer does not read, it waits; when the connection is lost, it is queued.
+        client.emit("sink", &payload)?;
+    }
+    let reason = returning::last_reason(&log)?;
+    ensure!(
+        matches!(reason, DisconnectReason::PingTimeout),
+        "the connection was lost with {reason:?}"
+    );
+    front.heal()?;
+    returning::wait_back(&log, 1)?;
+    returning::is_anew(cx, &client, before)?;
     Ok(client.close()?)
 }
 
