@@ -75,9 +75,6 @@ struct World<'a, P: Server> {
     known: HashMap<NamespaceId, Known>,
     /// Whether the root was connected in this session.
     had_root: bool,
-    /// Whether the root was left before that. It is not opened again then: the manager would ask a server for it that
-    /// gives it by itself.
-    left_early: bool,
     /// Whether the manager waits to be told that all is prepared.
     preparing: bool,
     payloads: BTreeMap<u64, Sent>,
@@ -146,7 +143,6 @@ impl<'a, P: Server> World<'a, P> {
             ids,
             known: HashMap::new(),
             had_root: false,
-            left_early: false,
             preparing: false,
             payloads: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -183,7 +179,7 @@ impl<'a, P: Server> World<'a, P> {
                 assert_eq!(self.close_by, None, "what was closed is made again");
                 assert!(self.network.is_silent(), "two sessions");
                 self.network = Network::new();
-                (self.had_root, self.left_early) = (false, false);
+                self.had_root = false;
                 self.preparing = true;
                 if self.tape.below(4) > 0 {
                     self.prepared();
@@ -192,7 +188,9 @@ impl<'a, P: Server> World<'a, P> {
             Effect::Io(io) => self.io(io),
             Effect::HangUp => assert!(self.network.is_silent(), "the end leaves something open"),
             Effect::Status(id, status) => self.status(id, &status),
-            Effect::Out(id) => assert!(!self.known(id).is_connected, "out, and was not told"),
+            Effect::Out { namespace, .. } => {
+                assert!(!self.known(namespace).is_connected, "out, and was not told");
+            }
             Effect::Hook { namespace, join } => {
                 assert!(self.known(namespace).is_connected);
                 self.hooks.push((namespace, join));
@@ -232,7 +230,6 @@ impl<'a, P: Server> World<'a, P> {
                     );
                 }
                 self.preparing = false;
-                self.left_early = false;
                 self.hooks.clear();
                 self.close_by = None;
             }
@@ -336,13 +333,9 @@ impl<'a, P: Server> World<'a, P> {
 
     fn join(&mut self) {
         let id = self.namespace();
-        if id == ROOT_ID && self.left_early {
-            return;
-        }
         let is_new = self.manager.state(id) == ConnectionState::Disconnected;
         let after = Duration::from_secs(3);
-        // The root comes with a connection, which has a limit of its own.
-        let joined = if id != ROOT_ID && self.tape.below(3) == 0 {
+        let joined = if self.tape.below(3) == 0 {
             let query = self.tape.flag().then(|| "a=b".into());
             let joined = self.manager.join(id, query, self.now, after, self.now);
             joined.map(|()| after)
@@ -368,7 +361,6 @@ impl<'a, P: Server> World<'a, P> {
             }
             _ => {
                 self.log.note(|| format!("leave {id:?}"));
-                self.left_early |= id == ROOT_ID && !self.had_root;
                 self.manager.leave(id, self.now);
             }
         }

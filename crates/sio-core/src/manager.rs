@@ -93,8 +93,13 @@ pub enum Effect<W> {
     HangUp,
     /// A namespace changed.
     Status(NamespaceId, Status),
-    /// A namespace that was in is out: nothing comes in it until it is opened or joined again.
-    Out(NamespaceId),
+    /// A namespace is out: nothing comes in it until it is opened or joined again.
+    Out {
+        /// The namespace.
+        namespace: NamespaceId,
+        /// Whether it was in before.
+        was_in: bool,
+    },
     /// Emits wait in a namespace that is in: once its hook has run, call [`Manager::release`].
     Hook {
         /// The namespace.
@@ -397,8 +402,9 @@ impl<S: Session, W> Manager<S, W> {
         namespace.is_left = true;
         let is_lost = matches!(namespace.state, State::Lost { .. });
         let comes_along = id == ROOT_ID && self.connect_by.is_some();
-        // A root that is still to come is left when it has.
-        if !is_lost && !comes_along {
+        // A root that is still to come is left when it has; what was not asked for yet need not be left.
+        if !is_lost && !comes_along && self.sid.is_some() {
+            namespace.spent_in = Some(self.epoch);
             let namespace = namespace.name.clone();
             self.command(Command::Leave { namespace }, now);
         }
@@ -799,7 +805,8 @@ impl<S: Session, W> Manager<S, W> {
     }
 
     fn command(&mut self, command: Command, now: Instant) {
-        if let Some(session) = self.link.session_mut() {
+        // Nothing follows on the command to close.
+        if let Link::Active(session) = &mut self.link {
             session.handle_command(command, now);
         }
     }

@@ -13,7 +13,7 @@ use super::kit::{
 };
 use crate::case::Outcome;
 use crate::context::{Context, StatusLog};
-use crate::front::Front;
+use crate::front::{Door, Front};
 use crate::protocol::Protocol;
 use crate::server::Server;
 use crate::{ensure, ensure_eq};
@@ -169,6 +169,7 @@ impl<P: Protocol> Line<P> {
         self.cut(1)?;
         let before = self.front.from_clients().len();
         self.front.freeze();
+        self.front.set_door(Door::Open)?;
         crate::context::until("an attempt that hangs", || {
             let last = told(&self.log).pop().unwrap_or_default();
             let hangs = last.starts_with("attempt") && self.front.from_clients().len() > before;

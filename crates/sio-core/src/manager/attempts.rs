@@ -42,16 +42,6 @@ impl Attempts {
         self.number
     }
 
-    /// Whether an attempt is being made, or waited for, rather than a session in use.
-    pub(super) fn is_running(&self) -> bool {
-        self.number > 0 || !self.succeeded
-    }
-
-    /// Whether this is the first connect, whose failure is the caller's to know.
-    pub(super) fn is_first(&self) -> bool {
-        !self.succeeded
-    }
-
     /// Whether a failing first connect is made again.
     pub(super) fn retries_initial(&self) -> bool {
         self.policy.retries_initial()

@@ -111,6 +111,7 @@ impl<S: Session, W> Manager<S, W> {
         namespace.state = State::In;
         namespace.returns = true;
         namespace.joins += 1;
+        namespace.has_come = true;
         let of_handler = namespace.queue.take_of_waiting_handler();
         namespace.is_held = !namespace.queue.is_empty();
         let again = mem::replace(&mut namespace.was_in, true);

@@ -59,7 +59,8 @@ impl<S: Session, W> Manager<S, W> {
         let deadline = Deadline::Join;
         let error = Error::Timeout { deadline, after };
         self.tell(id, Status::ReconnectError { attempt, error });
-        let attempt = attempt + 1;
+        let (attempt, delay) = (attempt + 1, Duration::ZERO);
+        self.tell(id, Status::ReconnectScheduled { attempt, delay });
         self.tell(id, Status::Reconnecting { attempt });
         true
     }

@@ -111,7 +111,6 @@ impl<S: Session, W> Manager<S, W> {
 
     /// Nothing is left of a session: waits for the next attempt, or ends.
     fn conclude(&mut self, reason: DisconnectReason, then: Then, now: Instant) {
-        let failed = self.attempts.is_running();
         let attempt = self.attempts.number();
         self.link = Link::Closed;
         self.connect_by = None;
@@ -122,10 +121,6 @@ impl<S: Session, W> Manager<S, W> {
         if then == Then::Reconnect {
             self.effects.push_back(Effect::HangUp);
             let error = reason.clone().into_error();
-            if failed {
-                let error = error.clone();
-                self.tell_returning(&Status::ReconnectError { attempt, error });
-            }
             self.loss = Some(reason.clone());
             if let Some(delay) = self.attempts.next() {
                 let until = now + countable(delay);
@@ -158,6 +153,7 @@ impl<S: Session, W> Manager<S, W> {
         let was = mem::replace(&mut namespace.state, State::Out(reason.clone()));
         namespace.returns = false;
         namespace.is_held = false;
+        namespace.has_come = false;
         namespace.attempt = 0;
         let was_in = namespace.was_in;
         namespace.early.clear();
@@ -177,22 +173,18 @@ impl<S: Session, W> Manager<S, W> {
             State::Joining { .. } | State::Lost { .. } => {
                 let outcome = Err(reason.clone().into_error());
                 self.effects.push_back(Effect::Joined(id, outcome));
-                if !was_in {
-                    return; // receivers of it may be for the next try
-                }
             }
             State::In => {
                 self.namespaces[id.0].spent_in = Some(self.epoch);
                 self.tell(id, Status::Disconnected(reason.clone()));
             }
         }
-        self.effects.push_back(Effect::Out(id));
+        let namespace = id;
+        self.effects.push_back(Effect::Out { namespace, was_in });
     }
 
     /// Takes a namespace out until the next session. What waits in it goes on waiting; acks do not come any more.
     pub(super) fn lose(&mut self, id: NamespaceId, reason: &DisconnectReason) {
-        let is_first = self.attempts.is_first();
-        let is_alone = !self.attempts.is_running();
         let namespace = &mut self.namespaces[id.0];
         namespace.early.clear();
         namespace.is_held = false;
@@ -204,17 +196,17 @@ impl<S: Session, W> Manager<S, W> {
             State::Out(_) => {}
             State::Lost { .. } => namespace.state = lost,
             State::Joining { .. } if namespace.returns || id == ROOT_ID => {
-                namespace.state = lost;
+                let (returns, has_come) = (namespace.returns, namespace.has_come);
                 let attempt = namespace.attempt;
-                // The first connect has one outcome, however often it is retried.
-                if !is_first {
-                    let outcome = Err(reason.clone().into_error());
-                    self.effects.push_back(Effect::Joined(id, outcome));
-                }
-                if is_alone && attempt > 0 {
-                    // The session was there, and was lost before this namespace was.
-                    let error = reason.clone().into_error();
+                namespace.state = lost;
+                let error = reason.clone().into_error();
+                if returns {
+                    let error = error.clone();
                     self.tell(id, Status::ReconnectError { attempt, error });
+                }
+                // Whoever opened it has one outcome, however often that is retried.
+                if has_come {
+                    self.effects.push_back(Effect::Joined(id, Err(error)));
                 }
             }
             // Its own deadline stands.

@@ -26,6 +26,8 @@ pub(super) struct Namespace<W> {
     pub(super) returns: bool,
     /// Whether it was ever in.
     pub(super) was_in: bool,
+    /// Whether it was in since it was opened: until then, whoever opened it waits for the outcome.
+    pub(super) has_come: bool,
     /// The attempt that it comes back with; 0 while nothing was lost.
     pub(super) attempt: u32,
     /// The connection in which the server had it, or may have it, while this client has left it.
@@ -150,6 +152,7 @@ impl<W> Namespace<W> {
             is_left: false,
             returns: false,
             was_in: false,
+            has_come: false,
             attempt: 0,
             spent_in: None,
             acks: AckTable::new(first_ack),

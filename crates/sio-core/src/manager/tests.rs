@@ -142,13 +142,13 @@ impl Scenario {
     fn effects(&mut self) -> Vec<String> {
         let mut all = Vec::new();
         while let Some(effect) = self.manager.poll_effect(self.now) {
-            if matches!(effect, Effect::Out(_)) {
+            if matches!(effect, Effect::Out { .. }) {
                 continue; // goes with every end of a namespace
             }
             all.push(match effect {
                 Effect::Prepare { attempt, .. } => format!("prepare {attempt}"),
                 Effect::Io(io) => format!("{io:?}"),
-                Effect::Out(_) => unreachable!(),
+                Effect::Out { .. } => unreachable!(),
                 Effect::HangUp => "hang up".to_owned(),
                 Effect::Hook { namespace, join } => {
                     self.manager.release(namespace, join, self.now);
@@ -661,4 +661,39 @@ fn what_was_left_is_not_joined_again_where_the_server_would_run_its_handlers_twi
         );
     }
     manager.join(refused, None, now, SECOND, now).unwrap();
+}
+
+#[test]
+fn what_was_never_asked_for_in_a_session_may_be_joined_in_it() {
+    let now = Instant::now();
+    let mut manager = Manager::<Scripted<false>, ()>::new(settings());
+    manager.open(ROOT_ID, now).unwrap();
+    let chat = manager.namespace("/chat");
+    manager.join(chat, None, now, SECOND, now).unwrap();
+    // The program's hook, or the name lookup, takes longer.
+    let now = now + SECOND;
+    manager.handle_timeout(now);
+    manager.prepared(Ok(config()), now);
+    while manager.poll_effect(now).is_some() {}
+    manager.join(chat, None, now, SECOND, now).unwrap();
+}
+
+#[test]
+fn what_was_left_before_it_was_granted_is_not_joined_again_either() {
+    let now = Instant::now();
+    let mut manager = Manager::<Scripted<false>, ()>::new(settings());
+    manager.open(ROOT_ID, now).unwrap();
+    manager.prepared(Ok(config()), now);
+    let session = manager.link.session_mut().unwrap();
+    session.out.push_back(Output::Event(opened()));
+    session.out.push_back(Output::Event(joined("/")));
+    while manager.poll_effect(now).is_some() {}
+    let chat = manager.namespace("/chat");
+    manager.join(chat, None, now, SECOND, now).unwrap();
+    manager.leave(chat, now);
+    let error = manager.open(chat, now).unwrap_err();
+    assert!(
+        matches!(error, Error::Usage(UsageError::Unsupported { .. })),
+        "{error:?}"
+    );
 }

@@ -368,8 +368,9 @@ impl<P: Session> Link<P> {
                 tracing::debug!(tolerance = name, %detail, "something odd was let pass");
             }
             Effect::Hook { namespace, join } => self.run_hook(namespace, join, core, now),
-            Effect::Out(id) => {
-                if let Some(space) = self.find(id) {
+            Effect::Out { namespace, was_in } => {
+                // Receivers of one that never was in are for the next try.
+                if was_in && let Some(space) = self.find(namespace) {
                     space.close_receivers();
                 }
             }

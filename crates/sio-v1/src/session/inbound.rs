@@ -48,8 +48,9 @@ impl Inbound {
         &self.joined
     }
 
-    /// The client asks for a namespace.
+    /// The client asks for a namespace. Whatever came of it before it was left does not count.
     pub(super) fn ask(&mut self, namespace: ByteString) {
+        self.joined.retain(|name| *name != namespace);
         if !self.asked.contains(&namespace) {
             self.asked.push(namespace);
         }

@@ -152,7 +152,7 @@ fn when_attempts_run_out_the_failure_comes_once_and_the_connection_is_over() {
     }
     let effects = scenario.effects();
     assert!(
-        effects[2].starts_with("/ ReconnectError { attempt: 2, error: "),
+        effects[0].starts_with("/ ReconnectError { attempt: 2, error: "),
         "{effects:?}"
     );
     assert!(
@@ -210,7 +210,7 @@ fn the_first_connect_is_retried_only_if_asked_for() {
             continue;
         }
         assert!(
-            effects[1].starts_with("/ ReconnectError { attempt: 0, "),
+            effects[0].starts_with("/ ReconnectError { attempt: 0, "),
             "{effects:?}"
         );
         assert!(
@@ -326,7 +326,7 @@ fn opening_again_while_waiting_makes_the_attempt_now_and_tells_how_it_went() {
     );
     scenario.refuse();
     let effects = scenario.effects();
-    assert!(effects[0].starts_with("/ not joined: "), "{effects:?}");
+    assert!(effects[1].starts_with("/ not joined: "), "{effects:?}");
     assert_eq!(
         effects.last().unwrap(),
         "/ ReconnectScheduled { attempt: 2, delay: 2s }"
@@ -398,7 +398,13 @@ fn a_namespace_that_does_not_come_back_is_given_up_and_the_root_stays() {
         effects[0].starts_with("/silent ReconnectError { attempt: 1, error: Timeout"),
         "{effects:?}"
     );
-    assert_eq!(effects[1..], ["/silent Reconnecting { attempt: 2 }"]);
+    assert_eq!(
+        effects[1..],
+        [
+            "/silent ReconnectScheduled { attempt: 2, delay: 0ns }",
+            "/silent Reconnecting { attempt: 2 }"
+        ]
+    );
     assert!(scenario.commands().is_empty(), "nothing is asked twice");
     scenario.says([joined("/silent")]);
     assert_eq!(
@@ -660,17 +666,16 @@ fn connecting_that_takes_too_long_is_one_failed_attempt() {
     scenario.manager.prepared(Ok(config()), scenario.now);
     scenario.pass(20 * SECOND);
     let effects = scenario.effects();
-    assert!(effects[0].starts_with("/ not joined: "), "{effects:?}");
-    assert_eq!(scenario.commands(), ["close"]);
-    scenario.says([lost(DisconnectReason::Client)]);
-    let effects = scenario.effects();
     assert!(
-        effects[1].starts_with("/ ReconnectError { attempt: 1, error: Timeout"),
+        effects[0].starts_with("/ ReconnectError { attempt: 1, error: Timeout"),
         "{effects:?}"
     );
+    assert!(effects[1].starts_with("/ not joined: "), "{effects:?}");
+    assert_eq!(scenario.commands(), ["close"]);
+    scenario.says([lost(DisconnectReason::Client)]);
     assert_eq!(
-        effects.last().unwrap(),
-        "/ ReconnectScheduled { attempt: 2, delay: 2s }"
+        scenario.effects(),
+        ["hang up", "/ ReconnectScheduled { attempt: 2, delay: 2s }"]
     );
 }
 
@@ -701,4 +706,64 @@ fn an_answer_never_goes_over_a_later_session() {
     let outcome = scenario.manager.reply(&question, answer, scenario.now);
     assert!(matches!(outcome, Err(Error::Disconnected(_))));
     assert!(scenario.commands().is_empty());
+}
+
+#[test]
+fn a_retried_first_connect_of_a_namespace_outlives_a_session_that_had_only_the_root() {
+    let mut scenario = Scenario::with(Settings {
+        reconnect: steady().retry_initial(true),
+        ..settings()
+    });
+    scenario.join("/chat");
+    scenario.effects();
+    scenario.manager.prepared(Ok(config()), scenario.now);
+    scenario.says([opened(), joined("/"), closed()]);
+    let effects = scenario.effects();
+    let has_outcome = |effect: &&String| effect.starts_with("/chat not joined");
+    assert_eq!(effects.iter().find(has_outcome), None);
+    scenario.pass(SECOND);
+    scenario.effects();
+    scenario.come_back();
+    scenario.says([joined("/chat")]);
+    assert_eq!(scenario.effects().last().unwrap(), "/chat joined");
+}
+
+#[test]
+fn a_root_left_while_an_attempt_is_made_stops_neither_it_nor_later_ones() {
+    let mut scenario = connected_with(steady());
+    let chat = scenario.join("/chat");
+    scenario.says([joined("/chat")]);
+    scenario.effects();
+    scenario.says([closed()]);
+    scenario.effects();
+    scenario.pass(SECOND);
+    scenario.manager.leave(ROOT_ID, scenario.now);
+    scenario.effects();
+    scenario.come_back();
+    scenario.says([joined("/chat")]);
+    scenario.effects();
+    assert_eq!(scenario.manager.state(chat), ConnectionState::Connected);
+    scenario.says([closed()]);
+    assert_eq!(
+        scenario.effects().last().unwrap(),
+        "/chat ReconnectScheduled { attempt: 1, delay: 1s }"
+    );
+}
+
+#[test]
+fn a_root_granted_while_it_was_out_is_had_without_asking() {
+    let mut scenario = Scenario::to_active();
+    scenario.join("/chat");
+    scenario.manager.leave(ROOT_ID, scenario.now);
+    scenario.says([opened(), joined("/"), joined("/chat")]);
+    scenario.effects();
+    assert_eq!(scenario.commands(), ["join /chat None", "leave /"]);
+    let mut scenario = Scenario::to_active();
+    scenario.join("/chat");
+    scenario.manager.leave(ROOT_ID, scenario.now);
+    scenario.manager.open(ROOT_ID, scenario.now).unwrap();
+    scenario.says([opened(), joined("/"), joined("/chat")]);
+    let connected = "/ connected".to_owned();
+    assert!(scenario.effects().contains(&connected));
+    assert_eq!(scenario.commands(), ["join /chat None"]);
 }

@@ -50,6 +50,23 @@ fn a_root_event_a_root_ack_or_a_granted_namespace_proves_the_root() {
 }
 
 #[test]
+fn a_root_that_was_left_is_joined_again_when_the_server_says_so() {
+    let mut scenario = Scenario::to_websocket();
+    scenario.join("/chat");
+    scenario.command(Command::Leave {
+        namespace: "/".into(),
+    });
+    scenario.outputs();
+    // To the session this proves the root, whatever the program thinks of it.
+    scenario.text("40/chat,");
+    scenario.outputs();
+    scenario.join("/");
+    assert_eq!(scenario.outputs(), ["ws 40"]);
+    scenario.text("40");
+    assert_eq!(scenario.outputs(), ["joined /"]);
+}
+
+#[test]
 fn the_root_may_be_assumed_to_be_connected() {
     let mut config = config();
     config.transports = vec![Transport::WebSocket];
