@@ -69,7 +69,14 @@
 //! quickly and up to 200 if it is far away, it sends a noop packet that the server acknowledges, and has not more than two
 //! of these unanswered. What does not fit waits in the send buffer, in order. A program that sends more than some
 //! megabytes an hour to such a server should expect [`DisconnectReason::Server`] (the log then says
-//! [`input-budget`](tolerance::INPUT_BUDGET)), or use polling, where nothing is counted.
+//! [`input-budget`](tolerance::INPUT_BUDGET)) and tell the client to come back
+//! ([`Reconnect::after_server`]), or use polling, where nothing is counted.
+//!
+//! # What may be lost without a word
+//! A 0.9 server answers a post with 200 whatever it understood, and decodes it in the pieces in which it arrives. Several
+//! packets in one post are framed by a character of three bytes; if the network cuts a post right there, the server drops
+//! or shortens packets of it. So a post with several packets is kept so small that it leaves in one segment, but a middlebox
+//! may cut it all the same. What must arrive should be asked for with an ack, or sent over a WebSocket.
 
 pub mod error;
 pub mod handshake;

@@ -239,12 +239,16 @@ pub(crate) fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
 #[cfg(test)]
 mod tests {
     use std::net::{Ipv4Addr, TcpListener};
+    #[cfg(feature = "rustls")]
     use std::sync::mpsc;
+    #[cfg(feature = "rustls")]
     use std::thread;
+    #[cfg(feature = "rustls")]
     use std::time::Duration;
 
     use super::*;
 
+    #[cfg(feature = "rustls")]
     const PATIENCE: Duration = Duration::from_secs(5);
 
     fn listener() -> (TcpListener, SocketAddr) {
