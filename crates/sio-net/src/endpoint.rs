@@ -188,11 +188,11 @@ impl Hook {
                 });
             }
         };
-        let result = guarded(WHAT, || run(attempt));
+        let result = guarded(WHAT, || run(attempt).map_err(|error| Said::new(&*error)));
         *lock(&self.0) = HookState::Idle(run);
         result?.map_err(|error| Error::Handler {
             event: WHAT.into(),
-            source: Arc::from(error),
+            source: Arc::new(error),
         })
     }
 }
@@ -207,6 +207,25 @@ impl fmt::Debug for Hook {
 #[derive(Debug, thiserror::Error)]
 #[error("it has not returned from an earlier attempt")]
 struct StillRunning;
+
+/// What a hook failed with, as text: the error itself is code of the program, which must not run under a lock.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Said(String);
+
+impl Said {
+    /// The error, then each cause behind `: `.
+    fn new(error: &dyn StdError) -> Self {
+        let mut text = error.to_string();
+        let mut next = error.source();
+        while let Some(cause) = next {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            next = cause.source();
+        }
+        Self(text)
+    }
+}
 
 /// A server whose address is known.
 #[derive(Debug)]
