@@ -44,12 +44,13 @@ impl Default for Bounds {
 }
 
 impl Bounds {
-    /// 100,000 entries, 64 MiB, the newest given up: what events wait in for handlers and receivers.
+    /// 100,000 entries, 256 MiB, the newest given up: what events wait in for handlers and receivers. It has room for
+    /// several messages of the [largest size](crate::Limits::message_bytes).
     #[must_use]
     pub fn inbox() -> Self {
         Self {
             count: 100_000,
-            bytes: 64 << 20,
+            bytes: 256 << 20,
             overflow: Overflow::DropNewest,
         }
     }

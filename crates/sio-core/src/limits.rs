@@ -26,7 +26,7 @@
 /// | arrays and objects in each other | 127 | | [`Error::Decode`](crate::Error::Decode), of whoever decodes; the connection goes on |
 ///
 /// | events before a namespace's connect packet | 1,000 | | none: those beyond are dropped and counted |
-/// | events that wait for handlers, and for each receiver | 100,000 with 64 MiB | the builder's `inbox` | [`Error::Overflow`](crate::Error::Overflow), told once for each shortage |
+/// | events that wait for handlers, and for each receiver | 100,000 with 256 MiB | the builder's `inbox` | [`Error::Overflow`](crate::Error::Overflow), told once for each shortage |
 /// | emits that wait for the connection, in each namespace | 10,000 with 64 MiB | the builder's `queue` | [`UsageError::QueueFull`](crate::UsageError::QueueFull), of the emit |
 /// | bytes on their way to the peer | 8 MiB | the builder's `send_buffer` | `the server did not read what was sent within …`, of the emit |
 ///

@@ -36,7 +36,7 @@ use crate::tls::Roots;
 /// # Defaults
 /// the protocol's [`transports`](Self::transports); connect timeout 20 s, upgrade timeout 10 s, close timeout 1.5 s, send
 /// timeout 20 s, send buffer 8 MiB; [reconnection](Self::reconnect) for ever; 10,000 emits with 64 MiB waiting in each
-/// namespace that is not connected, 100,000 events with 64 MiB waiting for the handlers and for each receiver; the
+/// namespace that is not connected, 100,000 events with 256 MiB waiting for the handlers and for each receiver; the
 /// certificates the operating system trusts.
 ///
 /// Everything is checked in [`connect`](Self::connect) or [`build`](Self::build), before anything is sent.
@@ -266,7 +266,7 @@ impl<P: Session> ClientBuilder<P> {
     }
 
     /// What may wait for the handlers, and for each receiver, and what gives way when they are too slow. Default: 100,000
-    /// events with 64 MiB; beyond, the newest are given up.
+    /// events with 256 MiB; beyond, the newest are given up.
     ///
     /// The first one given up is reported as [`Error::Overflow`] to [`on_error`](Self::on_error); all are counted. With
     /// [`Overflow::Error`](sio_core::Overflow::Error) the connection is lost instead, and made again.
