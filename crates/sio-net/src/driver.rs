@@ -177,8 +177,12 @@ impl<P: Session> Core<P> {
             lock(&self.life).runs = true;
         }
         space.add_joiner(&outcome);
-        self.process_locked(link, ask)?;
+        let asked = self.process_locked(link, ask);
         drop(joining);
+        if let Err(error) = asked {
+            space.forget_joiner(&outcome);
+            return Err(error);
+        }
         outcome.wait()
     }
 

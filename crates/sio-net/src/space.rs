@@ -187,6 +187,11 @@ impl Space {
         lock(&self.joiners).push(Arc::clone(slot));
     }
 
+    /// For one whose request was refused at once: nothing will be told.
+    pub(crate) fn forget_joiner(&self, slot: &Arc<Joiner>) {
+        lock(&self.joiners).retain(|other| !Arc::ptr_eq(other, slot));
+    }
+
     pub(crate) fn tell_joiners(&self, outcome: &sio_core::Result<()>) {
         for slot in lock(&self.joiners).drain(..) {
             slot.set(outcome.clone());
