@@ -127,6 +127,7 @@ impl<'a, P: Server> World<'a, P> {
             manual_flush: is_chosen(3),
             reconnect,
             seed: u64::from(choices),
+            handshake_timeout: is_chosen(5).then_some(Duration::from_secs(2)),
             keep_open: is_chosen(4),
         };
         let mut log = Log::default();

@@ -252,6 +252,7 @@ fn response(content_type: Option<&str>, body: Vec<u8>, tape: &mut Tape<'_>) -> R
         status,
         content_type: content_type.map(Into::into),
         location: (status == 302).then(|| "/elsewhere".into()),
+        proxy: None,
         body: body.into(),
     }
 }

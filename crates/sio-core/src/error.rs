@@ -374,6 +374,8 @@ pub fn snippet(body: &[u8]) -> String {
 pub enum Deadline {
     /// From the start of `connect` until the root namespace is usable.
     Connect,
+    /// From the start of a session until the server has given it an id.
+    Handshake,
     /// From `join` until the namespace is usable.
     Join,
     /// From an emit until its ack.
@@ -392,6 +394,7 @@ impl std::fmt::Display for Deadline {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Connect => "the server did not complete the connection",
+            Self::Handshake => "the server did not open a session",
             Self::Join => "the server did not answer the join",
             Self::Ack => "no ack came",
             Self::Upgrade => "the WebSocket of the upgrade was not confirmed",

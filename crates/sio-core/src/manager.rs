@@ -55,6 +55,8 @@ pub const ROOT: &str = "/";
 pub struct Settings {
     /// How long an attempt may take, from its start until the root namespace is usable.
     pub connect_timeout: Duration,
+    /// How long a session may take from its start until the server has given it an id; `None` is as long as the attempt.
+    pub handshake_timeout: Option<Duration>,
     /// What may wait in each namespace that is joining or lost.
     pub queue: Bounds,
     /// Whether what waits leaves only when [`flush`](Manager::flush) is called.
@@ -187,6 +189,8 @@ pub struct Manager<S: Session, W> {
     attempts: Attempts,
     /// Until when the attempt that is made has to bring the root.
     connect_by: Option<Expiry>,
+    /// When the session has to be open.
+    handshake_by: Option<Expiry>,
     /// What the last session or attempt ended with.
     loss: Option<DisconnectReason>,
     /// The root is first and always there.
@@ -265,6 +269,7 @@ impl<S: Session, W> Manager<S, W> {
             link: Link::Closed,
             attempts,
             connect_by: None,
+            handshake_by: None,
             loss: None,
             namespaces: Vec::new(),
             effects: VecDeque::new(),
@@ -599,6 +604,8 @@ impl<S: Session, W> Manager<S, W> {
         match config {
             Ok(config) => {
                 let connect_by = self.connect_by.map_or(now, |by| by.at);
+                let limit = self.settings.handshake_timeout;
+                self.handshake_by = limit.map(|limit| Expiry::new(now, limit));
                 let session = S::start(config, connect_by, now);
                 self.link = Link::Active(Box::new(session));
             }
@@ -633,6 +640,12 @@ impl<S: Session, W> Manager<S, W> {
             && at <= now
         {
             let deadline = Deadline::Connect;
+            self.shut_because(Error::Timeout { deadline, after }.into(), now);
+        }
+        if let Some(Expiry { at, after }) = self.handshake_by
+            && at <= now
+        {
+            let deadline = Deadline::Handshake;
             self.shut_because(Error::Timeout { deadline, after }.into(), now);
         }
         if let Link::Waiting { until } = self.link
@@ -689,10 +702,11 @@ impl<S: Session, W> Manager<S, W> {
             Link::Waiting { until } => Some(until),
             _ => self.connect_by.map(|by| by.at),
         };
+        let handshake = self.handshake_by.map(|by| by.at);
         self.namespaces
             .iter()
             .map(Namespace::next_due)
-            .chain([session, attempt])
+            .chain([session, attempt, handshake])
             .flatten()
             .min()
     }

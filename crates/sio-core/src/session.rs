@@ -194,6 +194,8 @@ pub struct Response {
     pub content_type: Option<ByteString>,
     /// The `Location` header of a redirect, which is not followed.
     pub location: Option<ByteString>,
+    /// The proxy that passed it on, or made it up, where one was in between that can.
+    pub proxy: Option<ByteString>,
     /// The body, content coding undone. Of a refused WebSocket it is what came with the head.
     pub body: Bytes,
 }
@@ -203,6 +205,10 @@ impl Response {
     #[must_use]
     pub fn to_error(&self, what: &'static str) -> HttpError {
         let content_type = self.content_type.clone();
+        let what: ByteString = match &self.proxy {
+            Some(proxy) => format!("{what}, through {proxy},").into(),
+            None => what.into(),
+        };
         HttpError::new(what, self.status, content_type, &self.body)
             .with_location(self.location.as_deref())
     }

@@ -1,12 +1,13 @@
 //! Everything a connection can be told before it is made.
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytestring::ByteString;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderValue, header};
 use sio_core::event::Events;
 use sio_core::handler::{Handlers, IntoHandler};
 use sio_core::manager::countable;
@@ -18,12 +19,13 @@ use sio_core::{
 
 use crate::client::Client;
 use crate::driver::Core;
-use crate::endpoint::{Attempt, Endpoint, Hook, checked_header};
+use crate::endpoint::{Attempt, Endpoint, Hook, RequestParts};
 use crate::options::Options;
+use crate::proxy::Proxy;
 use crate::query;
 use crate::space::{Queue, Receiver};
 use crate::target::Target;
-use crate::tls::Roots;
+use crate::tls::{Connector, Tls};
 
 /// A connection about to be made.
 ///
@@ -37,21 +39,20 @@ use crate::tls::Roots;
 /// the protocol's [`transports`](Self::transports); connect timeout 20 s, upgrade timeout 10 s, close timeout 1.5 s, send
 /// timeout 20 s, send buffer 8 MiB; [reconnection](Self::reconnect) for ever; 10,000 emits with 64 MiB waiting in each
 /// namespace that is not connected, 100,000 events with 256 MiB waiting for the handlers and for each receiver; the
-/// certificates the operating system trusts.
+/// certificates the operating system trusts; the proxy the environment names.
 ///
 /// Everything is checked in [`connect`](Self::connect) or [`build`](Self::build), before anything is sent.
-#[derive(Debug)]
 #[must_use = "nothing happens before `connect`"]
 pub struct ClientBuilder<P: Session> {
     url: String,
     path: String,
-    query: String,
-    headers: HeaderMap,
+    parts: RequestParts,
     transports: Vec<Transport>,
     upgrade: bool,
     memory: Option<UpgradeMemory>,
     timestamps: bool,
     connect_timeout: Duration,
+    handshake_timeout: Option<Duration>,
     upgrade_timeout: Duration,
     close_timeout: Duration,
     send_timeout: Duration,
@@ -63,7 +64,8 @@ pub struct ClientBuilder<P: Session> {
     inbox: Bounds,
     keep_open: bool,
     limits: Limits,
-    roots: Roots,
+    tls: Option<Tls>,
+    proxy: Proxy,
     protocol: P::Options,
     handlers: Handlers,
     receivers: Vec<Arc<Queue>>,
@@ -73,19 +75,20 @@ pub struct ClientBuilder<P: Session> {
 
 impl<P: Session> ClientBuilder<P> {
     pub(crate) fn new(url: &str) -> Self {
-        let mut headers = HeaderMap::new();
+        let mut parts = RequestParts::default();
         let agent = concat!("sio/", env!("CARGO_PKG_VERSION"));
-        headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
+        let agent = HeaderValue::from_static(agent);
+        parts.headers.insert(header::USER_AGENT, agent);
         Self {
             url: url.to_owned(),
             path: "/socket.io".to_owned(),
-            query: String::new(),
-            headers,
+            parts,
             transports: P::TRANSPORTS.to_vec(),
             upgrade: P::UPGRADES,
             memory: None,
             timestamps: true,
             connect_timeout: Duration::from_secs(20),
+            handshake_timeout: None,
             upgrade_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_millis(1500),
             send_timeout: Duration::from_secs(20),
@@ -97,7 +100,8 @@ impl<P: Session> ClientBuilder<P> {
             inbox: Bounds::inbox(),
             keep_open: false,
             limits: Limits::default(),
-            roots: Roots::default(),
+            tls: None,
+            proxy: Proxy::default(),
             protocol: P::Options::default(),
             handlers: Handlers::new(),
             receivers: Vec::new(),
@@ -107,7 +111,8 @@ impl<P: Session> ClientBuilder<P> {
 
     // --- what is sent -------------------------------------------------------------------------------------------
 
-    /// The HTTP path of the server, with or without slashes at its ends. Default `/socket.io`.
+    /// The HTTP path of the server, with or without slashes at its ends. Default `/socket.io`. 0.9 calls it the resource.
+    #[doc(alias = "resource")]
     pub fn path(mut self, path: &str) -> Self {
         path.clone_into(&mut self.path);
         self
@@ -115,20 +120,44 @@ impl<P: Session> ClientBuilder<P> {
 
     /// Adds a query parameter to every request, percent-encoded; it stands behind the URL's own query.
     pub fn query(mut self, name: &str, value: &str) -> Self {
-        query::push(&mut self.query, name, value);
+        query::push(&mut self.parts.query, name, value);
         self
     }
 
-    /// Adds a header to every request, the WebSocket's handshake included. A header given twice is sent twice.
+    /// Adds a header to every request, the WebSocket's handshake included. A header given twice is sent twice, but for
+    /// `User-Agent`, `Origin` and `Authorization`, of which the last counts; a `Cookie` header is taken as its cookies.
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        match checked_header(name, value) {
-            Ok((header::USER_AGENT, value)) => {
-                self.headers.insert(header::USER_AGENT, value);
-            }
-            Ok((name, value)) => {
-                self.headers.append(name, value);
-            }
-            Err(error) => self.is_wrong(error),
+        if let Err(error) = self.parts.add_header(name, value) {
+            self.is_wrong(error);
+        }
+        self
+    }
+
+    /// What the client calls itself. Default: `sio/` with its version.
+    pub fn user_agent(self, user_agent: &str) -> Self {
+        self.header("user-agent", user_agent)
+    }
+
+    /// The page that a browser would come from, for servers that look at it. Default: none.
+    pub fn origin(self, origin: &str) -> Self {
+        self.header("origin", origin)
+    }
+
+    /// User and password for the server, in place of those of the URL.
+    pub fn basic_auth(mut self, user: &str, password: &str) -> Self {
+        if let Err(error) = self.parts.set_basic_auth(user, password) {
+            self.is_wrong(error);
+        }
+        self
+    }
+
+    /// Adds a cookie to every request, until the server sets one of the same name.
+    ///
+    /// Cookies that the server, or a balancer before it, sets on any leg go back on every later request of this client, those
+    /// after a loss included, as their domain, path, age and `Secure` allow.
+    pub fn cookie(mut self, name: &str, value: &str) -> Self {
+        if let Err(error) = self.parts.cookies.set(name, value) {
+            self.is_wrong(error);
         }
         self
     }
@@ -168,9 +197,16 @@ impl<P: Session> ClientBuilder<P> {
         self
     }
 
-    /// Which certificate authorities are trusted. Default: those of the operating system.
-    pub fn roots(mut self, roots: Roots) -> Self {
-        self.roots = roots;
+    /// Whom to trust and what to show over TLS. Default: certificates that the operating system trusts; no certificate
+    /// of our own.
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Through which proxy all connections are made. Default: [what the environment says](Proxy::from_env).
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = proxy;
         self
     }
 
@@ -186,6 +222,16 @@ impl<P: Session> ClientBuilder<P> {
     /// and each one after a loss. Default 20 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
+        self
+    }
+
+    /// How long the server may take, once its name is looked up, until it has given the session an id. Default: as long as the
+    /// whole attempt.
+    ///
+    /// Shorter than [`connect_timeout`](Self::connect_timeout), it gives a dead server up soon, and leaves one whose
+    /// middleware is slow its time.
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.handshake_timeout = Some(timeout);
         self
     }
 
@@ -379,13 +425,21 @@ impl<P: Session> ClientBuilder<P> {
         if self.connect_timeout.is_zero() {
             return Err(option("connect_timeout", "zero leaves no time to connect"));
         }
+        if self.handshake_timeout.is_some_and(|limit| limit.is_zero()) {
+            let why = "zero leaves no time for the handshake";
+            return Err(option("handshake_timeout", why));
+        }
         if let Some((setter, why)) = self.reconnect.fault() {
             return Err(option(setter, why));
         }
+        // Without a word about TLS, its default is set up only where it is needed.
+        let connector = match &self.tls {
+            None if !target.tls => None,
+            tls => Some(Connector::new(&tls.clone().unwrap_or_default())?),
+        };
         let endpoint = Endpoint {
             target,
-            query: self.query,
-            headers: self.headers,
+            parts: self.parts,
         };
         endpoint.full_headers()?;
         Ok(Options {
@@ -397,6 +451,7 @@ impl<P: Session> ClientBuilder<P> {
             memory: self.memory,
             timestamps: self.timestamps,
             connect_timeout: countable(self.connect_timeout),
+            handshake_timeout: self.handshake_timeout.map(countable),
             upgrade_timeout: countable(self.upgrade_timeout),
             close_timeout: countable(self.close_timeout),
             send_timeout: countable(self.send_timeout),
@@ -407,9 +462,28 @@ impl<P: Session> ClientBuilder<P> {
             inbox: self.inbox,
             keep_open: self.keep_open,
             limits: self.limits,
-            roots: self.roots,
+            connector,
+            proxies: self.proxy.check()?,
+            jar: Arc::default(),
             protocol: self.protocol,
         })
+    }
+}
+
+/// URL, query and headers, which may be secrets, stay out.
+impl<P: Session> fmt::Debug for ClientBuilder<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field(
+                "server",
+                &Target::parse(&self.url).map(|target| target.shown()),
+            )
+            .field("path", &self.path)
+            .field("transports", &self.transports)
+            .field("tls", &self.tls)
+            .field("proxy", &self.proxy)
+            .field("protocol", &self.protocol)
+            .finish_non_exhaustive()
     }
 }
 

@@ -392,6 +392,13 @@ impl<P: Session> Client<P> {
         self.owner.core.look(|link| link.manager.transport())
     }
 
+    /// The cookies that the next request would carry, by name and value: those given, and those set by the server or a
+    /// balancer before it.
+    #[must_use]
+    pub fn cookies(&self) -> Vec<(String, String)> {
+        self.owner.core.look(|link| link.cookies())
+    }
+
     /// The time of the last heartbeat from ping to pong; `None` before the first, and on 0.9, where the server beats.
     #[must_use]
     pub fn latency(&self) -> Option<Duration> {

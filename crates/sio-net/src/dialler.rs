@@ -1,43 +1,101 @@
-//! The one way every connection is made: TCP to each address in turn, then TLS. Nothing here blocks; a [`Dial`] is
-//! stepped by whoever waits for its socket, the event loop or a thread in [`dial_blocking`].
+//! The one way every connection is made: TCP to each address in turn, through a proxy if there is one, then TLS. Nothing
+//! here blocks; a [`Dial`] is stepped by whoever waits for its socket, the event loop or a thread in [`dial_blocking`].
 
 use std::collections::VecDeque;
 use std::io;
 use std::net::{self, SocketAddr};
 use std::sync::{Arc, Mutex, Weak};
 
+use http::HeaderValue;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
 use sio_core::Error;
 
-use crate::stream::{Blocking, Stream};
+use crate::proxy::{ProxyKind, ProxyServer};
+use crate::stream::{Socket, Stream};
 use crate::sync::lock;
 use crate::tls;
+use crate::tunnel::{Destination, Tunnel};
 
 /// Where to connect to, and how.
 #[derive(Debug, Clone)]
 pub(crate) struct Route {
-    /// Tried in this order.
+    /// The server, or the proxy that stands before it. Tried in this order.
     pub(crate) addresses: Arc<[SocketAddr]>,
-    /// The name the server's certificate must have.
+    /// The server's name, which its certificate must have.
     pub(crate) host: String,
     pub(crate) tls: Option<tls::Connector>,
+    pub(crate) proxy: Option<Via>,
+}
+
+/// The way through a proxy.
+#[derive(Debug, Clone)]
+pub(crate) struct Via {
+    pub(crate) server: Arc<ProxyServer>,
+    /// What to ask it for: the server by name, or by each of its addresses. Nothing to ask for is the way of requests
+    /// that the proxy makes itself.
+    pub(crate) destinations: Arc<[Destination]>,
+    /// What a proxy is told of us.
+    pub(crate) user_agent: Option<HeaderValue>,
+}
+
+impl Route {
+    /// The way of HTTP requests. Those that are not encrypted are made by an HTTP proxy itself: tunnels to other ports
+    /// than 443 are what proxies refuse.
+    pub(crate) fn for_requests(mut self) -> Self {
+        if let Some(via) = &mut self.proxy
+            && self.tls.is_none()
+            && via.server.kind == ProxyKind::Http
+        {
+            via.destinations = Arc::default();
+        }
+        self
+    }
+
+    /// The proxy that makes requests itself, if this route leads to one.
+    pub(crate) fn requesting_proxy(&self) -> Option<&Arc<ProxyServer>> {
+        let via = self.proxy.as_ref()?;
+        via.destinations.is_empty().then_some(&via.server)
+    }
+
+    /// Each try: where to dial, and what to ask for there.
+    fn tries(&self) -> VecDeque<(SocketAddr, Option<Destination>)> {
+        let addresses = || self.addresses.iter().copied();
+        match &self.proxy {
+            Some(via) if !via.destinations.is_empty() => via
+                .destinations
+                .iter()
+                .flat_map(|one| addresses().map(|address| (address, Some(one.clone()))))
+                .collect(),
+            _ => addresses().map(|address| (address, None)).collect(),
+        }
+    }
+
+    /// What is done first, for errors.
+    fn connecting(&self, address: SocketAddr) -> String {
+        match &self.proxy {
+            Some(via) => format!("connecting to {} at {address}", via.server),
+            None => format!("connecting to {address}"),
+        }
+    }
 }
 
 /// A connection in the making.
 #[derive(Debug)]
 pub(crate) struct Dial {
     route: Route,
-    left: VecDeque<SocketAddr>,
+    left: VecDeque<(SocketAddr, Option<Destination>)>,
     stage: Stage,
 }
 
 #[derive(Debug)]
 enum Stage {
     /// Waiting for TCP.
-    Connecting(SocketAddr, TcpStream),
+    Connecting(SocketAddr, Option<Destination>, TcpStream),
+    /// Waiting for a proxy to let us through.
+    Tunnelling(SocketAddr, TcpStream, Tunnel),
     /// Waiting for TLS.
-    Securing(SocketAddr, TcpStream, tls::Connection),
+    Securing(SocketAddr, tls::Handshake),
     /// The result was given out.
     Over,
 }
@@ -47,20 +105,20 @@ pub(crate) enum Step {
     /// Step again when the socket is ready.
     Wait,
     /// Connected; the socket is still registered.
-    Done(Stream<TcpStream>),
+    Done(Stream),
 }
 
 impl Dial {
     /// Starts with the first address that takes a connection attempt.
     pub(crate) fn start(route: Route, registry: &Registry, token: Token) -> Result<Self, Error> {
         let mut dial = Self {
-            left: route.addresses.iter().copied().collect(),
+            left: route.tries(),
             route,
             stage: Stage::Over,
         };
         let none = io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address");
         let nowhere = Error::transport(format!("connecting to {}", dial.route.host), none);
-        dial.next_address(nowhere, registry, token)?;
+        dial.next_try(nowhere, registry, token)?;
         Ok(dial)
     }
 
@@ -68,56 +126,104 @@ impl Dial {
     pub(crate) fn step(&mut self, registry: &Registry, token: Token) -> Result<Step, Error> {
         loop {
             match std::mem::replace(&mut self.stage, Stage::Over) {
-                Stage::Connecting(address, mut socket) => match connected(&socket) {
+                Stage::Connecting(address, destination, mut socket) => match connected(&socket) {
                     Ok(false) => {
-                        self.stage = Stage::Connecting(address, socket);
+                        self.stage = Stage::Connecting(address, destination, socket);
                         return Ok(Step::Wait);
                     }
-                    Ok(true) => match &self.route.tls {
-                        None => return Ok(Step::Done(Stream::new(socket, None))),
-                        Some(tls) => {
-                            let connection = tls.connect(&self.route.host)?;
-                            self.stage = Stage::Securing(address, socket, connection);
+                    Ok(true) => match (&self.route.proxy, destination) {
+                        (Some(via), Some(destination)) => {
+                            let agent = via.user_agent.as_ref();
+                            let tunnel = Tunnel::new(Arc::clone(&via.server), destination, agent);
+                            self.stage = Stage::Tunnelling(address, socket, tunnel);
+                        }
+                        _ => {
+                            if let Some(stream) = self.secure(address, socket)? {
+                                return Ok(Step::Done(stream));
+                            }
                         }
                     },
                     Err(error) => {
-                        // Closing would deregister too; this way the token is free at once on every platform.
-                        let _ = registry.deregister(&mut socket);
-                        let error = Error::transport(format!("connecting to {address}"), error);
-                        self.next_address(error, registry, token)?;
+                        let error = Error::transport(self.route.connecting(address), error);
+                        self.leave(error, &mut socket, registry, token)?;
                     }
                 },
-                Stage::Securing(address, mut socket, mut tls) => match tls.handshake(&mut socket) {
-                    Ok(()) => return Ok(Step::Done(Stream::new(socket, Some(tls)))),
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        self.stage = Stage::Securing(address, socket, tls);
+                Stage::Tunnelling(address, mut socket, mut tunnel) => {
+                    match tunnel.step(&mut socket) {
+                        Ok(false) => {
+                            self.stage = Stage::Tunnelling(address, socket, tunnel);
+                            return Ok(Step::Wait);
+                        }
+                        Ok(true) => {
+                            if let Some(stream) = self.secure(address, socket)? {
+                                return Ok(Step::Done(stream));
+                            }
+                        }
+                        Err(error) => self.leave(error, &mut socket, registry, token)?,
+                    }
+                }
+                Stage::Securing(address, handshake) => match handshake.step() {
+                    Ok(tls::Progress::Done(connection)) => {
+                        return Ok(Step::Done(Stream::Tls(connection)));
+                    }
+                    Ok(tls::Progress::Wait(handshake)) => {
+                        self.stage = Stage::Securing(address, handshake);
                         return Ok(Step::Wait);
                     }
-                    Err(error) => {
-                        let context =
-                            format!("the TLS handshake with {} at {address}", self.route.host);
-                        return Err(Error::transport(context, error));
-                    }
+                    Err(error) => return Err(self.not_secured(address, error)),
                 },
                 Stage::Over => return Ok(Step::Wait),
             }
         }
     }
 
+    /// The way to the server is open; it is done, unless TLS comes first.
+    fn secure(&mut self, address: SocketAddr, socket: TcpStream) -> Result<Option<Stream>, Error> {
+        let socket = Socket::Waiting(socket);
+        let Some(tls) = &self.route.tls else {
+            return Ok(Some(Stream::Plain(socket)));
+        };
+        let handshake = tls.start(&self.route.host, socket)?;
+        self.stage = Stage::Securing(address, handshake);
+        Ok(None)
+    }
+
+    fn not_secured(&self, address: SocketAddr, error: io::Error) -> Error {
+        let host = &self.route.host;
+        let context = match &self.route.proxy {
+            Some(via) => format!("the TLS handshake with {host} through {}", via.server),
+            None => format!("the TLS handshake with {host} at {address}"),
+        };
+        Error::transport(context, error)
+    }
+
+    /// Goes on with the next address, or gives up with this error.
+    fn leave(
+        &mut self,
+        error: Error,
+        socket: &mut TcpStream,
+        registry: &Registry,
+        token: Token,
+    ) -> Result<(), Error> {
+        // Closing would deregister too; this way the token is free at once on every platform.
+        let _ = registry.deregister(socket);
+        self.next_try(error, registry, token)
+    }
+
     /// Begins with the next address, or gives up with the error of the last.
-    fn next_address(
+    fn next_try(
         &mut self,
         mut last: Error,
         registry: &Registry,
         token: Token,
     ) -> Result<(), Error> {
-        while let Some(address) = self.left.pop_front() {
+        while let Some((address, destination)) = self.left.pop_front() {
             match begin(address, registry, token) {
                 Ok(socket) => {
-                    self.stage = Stage::Connecting(address, socket);
+                    self.stage = Stage::Connecting(address, destination, socket);
                     return Ok(());
                 }
-                Err(error) => last = Error::transport(format!("connecting to {address}"), error),
+                Err(error) => last = Error::transport(self.route.connecting(address), error),
             }
         }
         Err(last)
@@ -150,7 +256,7 @@ const SOCKET: Token = Token(0);
 const CANCELLED: Token = Token(1);
 
 /// Dials for a thread that has nothing else to do, until it is done or cancelled.
-pub(crate) fn dial_blocking(route: Route, cancel: &Cancel) -> Result<Stream<Blocking>, Error> {
+pub(crate) fn dial_blocking(route: Route, cancel: &Cancel) -> Result<Stream, Error> {
     let setup = |error| Error::transport("setting up a connection", error);
     let mut poll = Poll::new().map_err(setup)?;
     let waker = Arc::new(Waker::new(poll.registry(), CANCELLED).map_err(setup)?);
@@ -159,11 +265,12 @@ pub(crate) fn dial_blocking(route: Route, cancel: &Cancel) -> Result<Stream<Bloc
     let mut events = Events::with_capacity(4);
     loop {
         if let Step::Done(mut stream) = dial.step(poll.registry(), SOCKET)? {
-            poll.registry()
-                .deregister(stream.socket_mut())
-                .map_err(setup)?;
-            let stream = stream.into_blocking().map_err(setup)?;
-            cancel.shut_down(&stream.socket().0)?;
+            let socket = stream.socket_mut();
+            if let Some(socket) = socket.waiting_mut() {
+                poll.registry().deregister(socket).map_err(setup)?;
+            }
+            let socket = socket.block().map_err(setup)?;
+            cancel.shut_down(&socket)?;
             return Ok(stream);
         }
         match poll.poll(&mut events, None) {
@@ -267,6 +374,7 @@ mod tests {
             addresses: addresses.into(),
             host: "localhost".to_owned(),
             tls: None,
+            proxy: None,
         }
     }
 
@@ -275,8 +383,11 @@ mod tests {
         let (_listener, open) = listener();
         let route = route(&[closed_port(), open]);
         let stream = dial_blocking(route, &Cancel::default()).unwrap();
-        assert_eq!(stream.socket().0.peer_addr().unwrap(), open);
-        assert!(stream.socket().0.nodelay().unwrap());
+        let Socket::Blocking(socket) = stream.socket() else {
+            panic!("{stream:?}");
+        };
+        assert_eq!(socket.peer_addr().unwrap(), open);
+        assert!(socket.nodelay().unwrap());
     }
 
     #[test]
@@ -305,7 +416,7 @@ mod tests {
     fn cancelling_ends_a_handshake_that_the_peer_never_answers() {
         let (silent, address) = listener();
         let mut route = route(&[address]);
-        route.tls = Some(tls::Connector::new(tls::Roots::WebPki).unwrap());
+        route.tls = Some(tls::Connector::new(&tls::Tls::new()).unwrap());
         let cancel = Arc::new(Cancel::default());
         let of_thread = Arc::clone(&cancel);
         let (done, outcome) = mpsc::channel();

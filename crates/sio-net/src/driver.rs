@@ -25,7 +25,7 @@ use sio_core::socket::{AckCallback, IfOffline};
 use sio_core::{Args, Deadline, DisconnectReason, Encoded, Error, Result};
 
 use crate::dispatch::{Dispatcher, is_in_hook_of};
-use crate::endpoint::{Endpoint, prepare};
+use crate::endpoint::prepare;
 use crate::options::Options;
 use crate::seat::{PollSet, Seat, Waiting};
 use crate::space::Space;
@@ -109,7 +109,7 @@ impl<P: Session> Core<P> {
         let registry = poll.registry().try_clone().map_err(setup)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(setup)?);
         let options = Arc::new(options);
-        let link = Link::new(Arc::clone(&options), registry)?;
+        let link = Link::new(Arc::clone(&options), registry);
         Ok(Arc::new_cyclic(|this| Self {
             link: Mutex::new(link),
             turn: Mutex::default(),
@@ -565,17 +565,13 @@ impl<P: Session> Core<P> {
     ///
     /// On a thread of its own: neither the hook nor the system's resolver can be interrupted. One that hangs holds nothing
     /// but that thread.
-    fn prepare(
-        &self,
-        endpoint: Endpoint,
-        connection: u64,
-        number: u32,
-        after: Option<DisconnectReason>,
-    ) -> Result<()> {
+    fn prepare(&self, connection: u64, number: u32, after: Option<DisconnectReason>) -> Result<()> {
         let this = self.this.clone();
         let options = Arc::clone(&self.options);
         let work = move || {
-            let prepared = prepare(&options.before_attempt, endpoint, number, after);
+            let endpoint = options.endpoint.clone();
+            let hook = &options.before_attempt;
+            let prepared = prepare(hook, &options.proxies, endpoint, number, after);
             drop(options);
             if let Some(core) = this.upgrade() {
                 core.process(|link, now| link.prepared(connection, prepared, now));

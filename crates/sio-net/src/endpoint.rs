@@ -12,19 +12,30 @@ use bytestring::ByteString;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use sio_core::{DisconnectReason, Error, Result, UsageError};
 
-use crate::dialler::look_up;
+use crate::cookies::Given;
+use crate::dialler::{Via, look_up};
 use crate::dispatch::guarded;
+use crate::proxy::{ProxyKind, ProxyRules, ProxyServer};
 use crate::query;
 use crate::sync::lock;
 use crate::target::Target;
+use crate::tunnel::Destination;
 
 /// The server, and what every request of a session carries.
 #[derive(Debug, Clone)]
 pub(crate) struct Endpoint {
     pub(crate) target: Target,
+    pub(crate) parts: RequestParts,
+}
+
+/// What the program puts into every request.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RequestParts {
     /// Percent-encoded; stands behind the query of the URL.
     pub(crate) query: String,
+    /// Without cookies.
     pub(crate) headers: HeaderMap,
+    pub(crate) cookies: Given,
 }
 
 impl Endpoint {
@@ -32,29 +43,57 @@ impl Endpoint {
     /// one already.
     ///
     /// # Errors
-    /// [`UsageError::Option`] if user and password cannot be sent.
+    /// [`UsageError::Url`] if user and password cannot be sent.
     pub(crate) fn full_headers(&self) -> Result<HeaderMap> {
-        let mut headers = self.headers.clone();
+        let mut headers = self.parts.headers.clone();
         if let Some((user, password)) = &self.target.userinfo
             && !headers.contains_key(header::AUTHORIZATION)
         {
-            headers.insert(header::AUTHORIZATION, basic_auth(user, password)?);
+            let value = basic_auth(user, password);
+            let value = value.map_err(|why| UsageError::Url(why.into()))?;
+            headers.insert(header::AUTHORIZATION, value);
         }
         Ok(headers)
     }
 
     /// The query of every request.
     pub(crate) fn full_query(&self) -> ByteString {
-        match (&*self.target.query, &*self.query) {
+        match (&*self.target.query, &*self.parts.query) {
             (query, "") | ("", query) => query.into(),
             (first, second) => format!("{first}&{second}").into(),
         }
     }
+}
 
-    /// The server's address, if it needs no lookup.
-    pub(crate) fn address(&self) -> Option<SocketAddr> {
-        let address: IpAddr = self.target.host.parse().ok()?;
-        Some(SocketAddr::new(address, self.target.port))
+impl RequestParts {
+    /// Adds a header of the program. One that is given twice is sent twice, but for what there is only one of.
+    ///
+    /// # Errors
+    /// [`UsageError::Header`].
+    pub(crate) fn add_header(&mut self, name: &str, value: &str) -> Result<(), UsageError> {
+        match checked_header(name, value)? {
+            (header::COOKIE, _) => self.cookies.set_all(value)?,
+            (name @ (header::USER_AGENT | header::AUTHORIZATION | header::ORIGIN), value) => {
+                self.headers.insert(name, value);
+            }
+            (name, value) => {
+                self.headers.append(name, value);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets user and password for the server.
+    ///
+    /// # Errors
+    /// [`UsageError::Option`] if they cannot be sent.
+    pub(crate) fn set_basic_auth(&mut self, user: &str, password: &str) -> Result<(), UsageError> {
+        let value = basic_auth(user, password).map_err(|why| UsageError::Option {
+            option: "basic_auth",
+            why: why.into(),
+        })?;
+        self.headers.insert(header::AUTHORIZATION, value);
+        Ok(())
     }
 }
 
@@ -67,6 +106,8 @@ pub struct Attempt {
     number: u32,
     after: Option<DisconnectReason>,
     endpoint: Endpoint,
+    /// Cookies whose values in the jar do not count any more.
+    replaced: Vec<String>,
 }
 
 impl Attempt {
@@ -95,48 +136,59 @@ impl Attempt {
     /// Sets a query parameter, in place of those of the same name.
     pub fn set_query(&mut self, name: &str, value: &str) {
         self.remove_query(name);
-        query::push(&mut self.endpoint.query, name, value);
+        query::push(&mut self.endpoint.parts.query, name, value);
     }
 
     /// Removes the query parameters of this name.
     pub fn remove_query(&mut self, name: &str) {
         let of_url = query::without(&self.endpoint.target.query, name);
         self.endpoint.target.query = of_url.into();
-        self.endpoint.query = query::without(&self.endpoint.query, name);
+        self.endpoint.parts.query = query::without(&self.endpoint.parts.query, name);
     }
 
-    /// Sets a header, in place of those of the same name.
+    /// Sets a header, in place of those of the same name; of a `Cookie` header, each cookie.
     ///
     /// # Errors
     /// [`UsageError::Header`] if it cannot be sent, or is one of those the client sets itself.
     pub fn set_header(&mut self, name: &str, value: &str) -> Result<()> {
-        let (name, value) = checked_header(name, value)?;
-        self.endpoint.headers.insert(name, value);
+        let (name, _) = checked_header(name, value)?;
+        if name != header::COOKIE {
+            self.endpoint.parts.headers.remove(&name);
+        }
+        self.endpoint.parts.add_header(name.as_str(), value)?;
         Ok(())
     }
 
-    /// Removes the headers of this name.
+    /// Removes the headers of this name; of `Cookie`, what the program has set, and not what the server has.
     pub fn remove_header(&mut self, name: &str) {
-        self.endpoint.headers.remove(name);
+        if name.eq_ignore_ascii_case(header::COOKIE.as_str()) {
+            self.endpoint.parts.cookies.clear();
+        }
+        self.endpoint.parts.headers.remove(name);
     }
 
-    /// Sets a cookie, in place of the one of the same name.
+    /// Sets a cookie, in place of the one of the same name, be it the server's.
     ///
     /// # Errors
     /// [`UsageError::Header`] if it cannot be sent.
     pub fn set_cookie(&mut self, name: &str, value: &str) -> Result<()> {
-        let headers = &mut self.endpoint.headers;
-        let mut cookies: Vec<String> = headers
-            .get_all(header::COOKIE)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(';'))
-            .map(|cookie| cookie.trim().to_owned())
-            .filter(|cookie| cookie.split('=').next() != Some(name))
-            .collect();
-        cookies.push(format!("{name}={value}"));
-        let (name, value) = checked_header("cookie", &cookies.join("; "))?;
-        headers.insert(name, value);
+        self.endpoint.parts.cookies.set(name, value)?;
+        self.replaced.push(name.to_owned());
+        Ok(())
+    }
+
+    /// Removes the cookie of this name, be it the server's.
+    pub fn remove_cookie(&mut self, name: &str) {
+        self.endpoint.parts.cookies.remove(name);
+        self.replaced.push(name.to_owned());
+    }
+
+    /// Sets user and password for the server, in place of those of the URL and of an `Authorization` header.
+    ///
+    /// # Errors
+    /// [`UsageError::Option`] if they cannot be sent.
+    pub fn set_basic_auth(&mut self, user: &str, password: &str) -> Result<()> {
+        self.endpoint.parts.set_basic_auth(user, password)?;
         Ok(())
     }
 }
@@ -227,16 +279,21 @@ impl Said {
     }
 }
 
-/// A server whose address is known.
+/// An attempt whose way is known.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) endpoint: Endpoint,
+    /// Cookies whose values in the jar do not count any more.
+    pub(crate) replaced: Vec<String>,
+    /// Of the server, or of the proxy.
     pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) proxy: Option<Via>,
 }
 
-/// Runs the hook and looks up the name, on the thread of the caller; both may block.
+/// Runs the hook and looks up names, on the thread of the caller; both may block.
 pub(crate) fn prepare(
     hook: &Hook,
+    proxies: &ProxyRules,
     endpoint: Endpoint,
     number: u32,
     after: Option<DisconnectReason>,
@@ -245,21 +302,40 @@ pub(crate) fn prepare(
         number,
         after,
         endpoint,
+        replaced: Vec::new(),
     };
     hook.run(&mut attempt)?;
-    let endpoint = attempt.endpoint;
-    let addresses = match endpoint.address() {
-        Some(address) => vec![address],
-        None => look_up(&endpoint.target.host, endpoint.target.port)?,
-    };
+    let proxy = proxies.for_target(&attempt.endpoint.target);
+    let (addresses, proxy) = find_way(&attempt.endpoint, proxy, look_up)?;
     Ok(Prepared {
-        endpoint,
+        endpoint: attempt.endpoint,
+        replaced: attempt.replaced,
         addresses,
+        proxy,
+    })
+}
+
+/// The same where nothing blocks: there is no hook, and no name to look up.
+pub(crate) fn prepare_at_once(
+    hook: &Hook,
+    proxies: &ProxyRules,
+    endpoint: &Endpoint,
+) -> Option<Prepared> {
+    if hook.is_set() {
+        return None;
+    }
+    let proxy = proxies.for_target(&endpoint.target);
+    let (addresses, proxy) = find_way(endpoint, proxy, |_, _| Err(())).ok()?;
+    Some(Prepared {
+        endpoint: endpoint.clone(),
+        replaced: Vec::new(),
+        addresses,
+        proxy,
     })
 }
 
 /// Headers that belong to the requests themselves.
-const OWN_HEADERS: [HeaderName; 7] = [
+const OWN_HEADERS: [HeaderName; 8] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
     header::CONTENT_TYPE,
@@ -267,6 +343,7 @@ const OWN_HEADERS: [HeaderName; 7] = [
     header::TRANSFER_ENCODING,
     header::UPGRADE,
     header::ACCEPT_ENCODING,
+    header::PROXY_AUTHORIZATION,
 ];
 
 /// A header that a program may set.
@@ -282,33 +359,80 @@ pub(crate) fn checked_header(
         why: why.to_string().into(),
     };
     let parsed: HeaderName = name.parse().map_err(|error| wrong(&error))?;
+    if parsed == header::PROXY_AUTHORIZATION {
+        return Err(wrong(&"user and password of a proxy belong into its URL"));
+    }
     if OWN_HEADERS.contains(&parsed) || parsed.as_str().starts_with("sec-websocket-") {
         return Err(wrong(&"the client sets it itself"));
     }
-    let value = HeaderValue::from_str(value).map_err(|error| wrong(&error))?;
+    let mut value = HeaderValue::from_str(value).map_err(|error| wrong(&error))?;
+    // Nobody knows which of a program's headers are secrets.
+    value.set_sensitive(true);
     Ok((parsed, value))
 }
 
-fn basic_auth(user: &str, password: &str) -> Result<HeaderValue> {
+/// The value of an `Authorization` header, or of a `Proxy-Authorization` one.
+///
+/// # Errors
+/// If the user's name has a colon: nobody could tell it from the password.
+pub(crate) fn basic_auth(user: &str, password: &str) -> Result<HeaderValue, &'static str> {
+    if user.contains(':') {
+        return Err("a user's name cannot have a colon in basic authorization");
+    }
     let value = format!("Basic {}", BASE64.encode(format!("{user}:{password}")));
-    let mut value = HeaderValue::try_from(value).map_err(|error| UsageError::Option {
-        option: "the URL's user and password",
-        why: error.to_string().into(),
-    })?;
+    let mut value = HeaderValue::try_from(value).map_err(|_| "it cannot be sent")?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+/// The addresses to dial, and what to ask of a proxy there; `find` looks names up.
+fn find_way<E>(
+    endpoint: &Endpoint,
+    proxy: Option<&ProxyServer>,
+    find: impl Fn(&str, u16) -> Result<Vec<SocketAddr>, E>,
+) -> Result<(Vec<SocketAddr>, Option<Via>), E> {
+    let addresses = |host: &str, port| match host.parse::<IpAddr>() {
+        Ok(address) => Ok(vec![SocketAddr::new(address, port)]),
+        Err(_) => find(host, port),
+    };
+    let target = &endpoint.target;
+    let Some(proxy) = proxy else {
+        return Ok((addresses(&target.host, target.port)?, None));
+    };
+    let destinations = match (proxy.kind, target.host.parse::<IpAddr>()) {
+        (
+            ProxyKind::Socks {
+                remote_names: false,
+            },
+            _,
+        )
+        | (ProxyKind::Socks { .. }, Ok(_)) => {
+            let all = addresses(&target.host, target.port)?;
+            all.into_iter().map(Destination::Address).collect()
+        }
+        _ => [Destination::Name(target.host.clone(), target.port)].into(),
+    };
+    let via = Via {
+        server: Arc::new(proxy.clone()),
+        destinations,
+        user_agent: endpoint.parts.headers.get(header::USER_AGENT).cloned(),
+    };
+    Ok((addresses(&proxy.host, proxy.port)?, Some(via)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cookies::Jar;
 
     fn endpoint(url: &str, query: &str) -> Endpoint {
         let target = Target::parse(url).unwrap();
         Endpoint {
             target,
-            query: query.to_owned(),
-            headers: HeaderMap::new(),
+            parts: RequestParts {
+                query: query.to_owned(),
+                ..RequestParts::default()
+            },
         }
     }
 
@@ -317,7 +441,13 @@ mod tests {
             number: 1,
             after: None,
             endpoint: endpoint("http://127.0.0.1:1/?token=url&a=1", "token=old&b=2"),
+            replaced: Vec::new(),
         }
+    }
+
+    fn cookies(attempt: &Attempt) -> String {
+        let header = Jar::default().header(&attempt.endpoint.parts.cookies, "http://127.0.0.1:1/");
+        header.map_or_else(String::new, |value| value.to_str().unwrap().to_owned())
     }
 
     #[test]
@@ -338,6 +468,7 @@ mod tests {
 
     #[test]
     fn basic_authorization() {
+        basic_auth("a:b", "c").unwrap_err();
         let value = basic_auth("Aladdin", "open sesame").unwrap();
         assert_eq!(
             value.to_str().unwrap(),
@@ -359,12 +490,29 @@ mod tests {
         assert_eq!(attempt.endpoint.full_query(), "a=1&b=2&token=new%20one");
         attempt.set_header("X-Key", "1").unwrap();
         attempt.set_header("x-key", "2").unwrap();
-        let keys: Vec<_> = attempt.endpoint.headers.get_all("x-key").iter().collect();
+        let keys: Vec<_> = attempt
+            .endpoint
+            .parts
+            .headers
+            .get_all("x-key")
+            .iter()
+            .collect();
         assert_eq!(keys, ["2"]);
         attempt.set_cookie("sid", "1").unwrap();
         attempt.set_cookie("lang", "en").unwrap();
         attempt.set_cookie("sid", "2").unwrap();
-        assert_eq!(attempt.endpoint.headers[header::COOKIE], "lang=en; sid=2");
+        assert_eq!(cookies(&attempt), "lang=en; sid=2");
+        attempt.remove_cookie("lang");
+        attempt.set_header("Cookie", "theme=dark; sid=3").unwrap();
+        assert_eq!(cookies(&attempt), "theme=dark; sid=3");
+        assert_eq!(attempt.replaced, ["sid", "lang", "sid", "lang"]);
+        attempt.remove_header("cookie");
+        assert_eq!(cookies(&attempt), "");
+        attempt.set_header("Authorization", "Bearer x").unwrap();
+        attempt.set_basic_auth("Aladdin", "open sesame").unwrap();
+        let headers = attempt.endpoint.full_headers().unwrap();
+        let all: Vec<_> = headers.get_all(header::AUTHORIZATION).iter().collect();
+        assert_eq!(all, ["Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="]);
         attempt.set_header("Host", "elsewhere").unwrap_err();
     }
 
@@ -376,7 +524,8 @@ mod tests {
             .unwrap();
         assert_eq!(attempt.endpoint.full_query(), "c=3&token=old&b=2");
         assert!(attempt.endpoint.target.tls);
-        assert_eq!(attempt.endpoint.address(), Some("[::1]:2".parse().unwrap()));
+        let way = prepare_at_once(&Hook::default(), &ProxyRules::default(), &attempt.endpoint);
+        assert_eq!(way.unwrap().addresses, ["[::1]:2".parse().unwrap()]);
         let headers = attempt.endpoint.full_headers().unwrap();
         assert_eq!(headers[header::AUTHORIZATION], "Basic bWU6cHc=");
         // Nobody else sees that password.
@@ -396,7 +545,15 @@ mod tests {
                 _ => Ok(()),
             }
         });
-        let run = || prepare(&hook, endpoint("http://127.0.0.1:1", ""), 1, None);
+        let run = || {
+            prepare(
+                &hook,
+                &ProxyRules::default(),
+                endpoint("http://127.0.0.1:1", ""),
+                1,
+                None,
+            )
+        };
         assert_eq!(
             run().unwrap_err().chain(),
             "the handler of \"the hook before an attempt\" failed: no token"

@@ -9,6 +9,7 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
@@ -17,17 +18,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use bytestring::ByteString;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use sio_core::Error;
 use sio_core::session::{Input, Method, Request, Response};
+use sio_core::{Error, HttpError};
 use ureq::config::{AutoHeaderValue, Config};
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
 };
 
+use crate::cookies::Cookies;
 use crate::dialler::{Cancel, Route, dial_blocking};
-use crate::stream::{Blocking, Stream};
+use crate::stream::Stream;
 use crate::sync::lock;
+use crate::tunnel::explain_refusal;
 
 /// Node closes idle connections after 5 s; one that is older is not tried again.
 const IDLE: Duration = Duration::from_secs(4);
@@ -46,6 +49,7 @@ pub(crate) struct HttpConfig {
     /// Scheme and authority, for example `http://localhost:3000`.
     pub(crate) origin: String,
     pub(crate) headers: HeaderMap,
+    pub(crate) cookies: Cookies,
     pub(crate) max_body: usize,
 }
 
@@ -198,8 +202,10 @@ impl Client {
             .output_buffer_size(BUFFER)
             .build();
         let wire = Arc::new(Wire::default());
+        let proxy = config.route.requesting_proxy();
         let dialler = Dialler {
             route: config.route.clone(),
+            origin: proxy.map(|_| config.origin.as_str().into()),
             shared: Arc::clone(shared),
             wire: Arc::clone(&wire),
         };
@@ -224,6 +230,7 @@ impl Client {
     }
 
     fn exchange(&self, request: &Request, data: impl Fn(Bytes)) -> Result<Response, ureq::Error> {
+        let proxy = self.config.route.requesting_proxy();
         self.wire.allow(if request.streamed {
             usize::MAX
         } else {
@@ -232,10 +239,16 @@ impl Client {
                 .saturating_mul(WIRE_FACTOR)
                 .saturating_add(BUFFER)
         });
-        let uri = format!("{}{}", self.config.origin, request.target);
-        let mut builder = http::Request::builder().uri(uri);
+        let url = format!("{}{}", self.config.origin, request.target);
+        let mut builder = http::Request::builder().uri(&url);
         if let Some(headers) = builder.headers_mut() {
             *headers = self.config.headers.clone();
+            if let Some(cookies) = self.config.cookies.header(&url) {
+                headers.insert(header::COOKIE, cookies);
+            }
+            if let Some(authorization) = proxy.and_then(|proxy| proxy.authorization.clone()) {
+                headers.insert(header::PROXY_AUTHORIZATION, authorization);
+            }
             headers
                 .entry(header::ACCEPT)
                 .or_insert(HeaderValue::from_static("*/*"));
@@ -257,6 +270,15 @@ impl Client {
                 self.agent.run(request)?
             }
         };
+        self.config.cookies.store(response.headers(), &url);
+        if let Some(proxy) = proxy
+            && response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+        {
+            let what = format!("the request to {proxy}");
+            let error = HttpError::new(what, response.status().as_u16(), None, &[]);
+            let error = explain_refusal(error, proxy, response.headers());
+            return Err(ureq::Error::Other(Box::new(Error::from(error))));
+        }
         if let Some(coding) = response.headers().get(header::CONTENT_ENCODING)
             && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
         {
@@ -278,6 +300,7 @@ impl Client {
             status: response.status().as_u16(),
             content_type: text(response.headers(), &header::CONTENT_TYPE),
             location: text(response.headers(), &header::LOCATION),
+            proxy: proxy.map(|proxy| proxy.to_string().into()),
             body,
         })
     }
@@ -398,6 +421,8 @@ impl Resolver for Addresses {
 #[derive(Debug)]
 struct Dialler {
     route: Route,
+    /// For a proxy that makes the requests itself; see [`HttpStream::origin`].
+    origin: Option<Arc<str>>,
     shared: Arc<Shared>,
     wire: Arc<Wire>,
 }
@@ -417,6 +442,8 @@ impl Connector<()> for Dialler {
             buffers: LazyBuffers::new(BUFFER, BUFFER),
             wire: Arc::clone(&self.wire),
             is_tls: self.route.tls.is_some(),
+            origin: self.origin.clone(),
+            at_request_line: true,
         }))
     }
 }
@@ -424,10 +451,15 @@ impl Connector<()> for Dialler {
 /// One of our streams as ureq reads and writes it.
 #[derive(Debug)]
 struct HttpStream {
-    stream: Stream<Blocking>,
+    stream: Stream,
     buffers: LazyBuffers,
     wire: Arc<Wire>,
     is_tls: bool,
+    /// What is put before the path of each request line: a proxy that makes the requests itself has to know the server
+    /// (RFC 9112, section 3.2.2), and ureq only writes paths.
+    origin: Option<Arc<str>>,
+    /// Whether the next that is written is a request line.
+    at_request_line: bool,
 }
 
 impl Transport for HttpStream {
@@ -436,7 +468,16 @@ impl Transport for HttpStream {
     }
 
     fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
-        let output = &self.buffers.output()[..amount];
+        let mut output = &self.buffers.output()[..amount];
+        if mem::take(&mut self.at_request_line)
+            && let Some(origin) = &self.origin
+            && let Some(space) = output.iter().position(|&byte| byte == b' ')
+        {
+            let (method, rest) = output.split_at(space + 1);
+            self.stream
+                .write_all(&[method, origin.as_bytes()].concat())?;
+            output = rest;
+        }
         self.stream.write_all(output)?;
         self.stream.flush()?;
         Ok(())
@@ -455,6 +496,8 @@ impl Transport for HttpStream {
             }
         };
         self.buffers.input_appended(count);
+        // What is written behind an answer is the next request.
+        self.at_request_line = true;
         self.wire
             .take(count)
             .map_err(|error| ureq::Error::Other(Box::new(error)))?;
@@ -462,7 +505,7 @@ impl Transport for HttpStream {
     }
 
     fn is_open(&mut self) -> bool {
-        self.stream.socket().is_idle()
+        self.stream.is_idle()
     }
 
     fn is_tls(&self) -> bool {
@@ -478,6 +521,7 @@ mod tests {
     use sio_core::session::RequestId;
 
     use super::*;
+    use crate::cookies::Given;
 
     const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -487,9 +531,14 @@ mod tests {
                 addresses: [address].into(),
                 host: "localhost".to_owned(),
                 tls: None,
+                proxy: None,
             },
             origin: format!("http://{address}"),
             headers: HeaderMap::new(),
+            cookies: Cookies {
+                jar: Arc::default(),
+                given: Given::default(),
+            },
             max_body: 4,
         };
         let (answers, received) = mpsc::channel();

@@ -60,6 +60,7 @@ macro_rules! handler_methods {
 
 mod builder;
 mod client;
+mod cookies;
 mod dialler;
 mod dispatch;
 mod driver;
@@ -67,6 +68,7 @@ mod endpoint;
 mod frames;
 mod http;
 mod options;
+mod proxy;
 mod query;
 mod seat;
 mod space;
@@ -74,10 +76,12 @@ mod stream;
 mod sync;
 mod target;
 mod tls;
+mod tunnel;
 mod websocket;
 
 pub use builder::{ClientBuilder, UpgradeMemory};
 pub use client::{Client, NamespaceBuilder, WeakClient};
 pub use endpoint::Attempt;
+pub use proxy::Proxy;
 pub use query::{CacheBuster, encode_component};
-pub use tls::Roots;
+pub use tls::{Backend, Roots, Tls};

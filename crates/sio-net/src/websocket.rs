@@ -5,7 +5,6 @@ use std::io::{self, Read, Write};
 use bytes::Bytes;
 use bytestring::ByteString;
 use http::{HeaderMap, HeaderValue, header};
-use mio::net::TcpStream;
 use mio::{Registry, Token};
 use sio_core::Error;
 use sio_core::session::{Input, Response, WebSocketRules};
@@ -16,6 +15,7 @@ use tungstenite::protocol::WebSocketConfig;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{ClientHandshake, HandshakeError, Message, Utf8Bytes, WebSocket};
 
+use crate::cookies::Cookies;
 use crate::dialler::{Dial, Route, Step};
 use crate::frames::Repaired;
 use crate::http::{ClosedWithoutAnswer, text};
@@ -40,6 +40,7 @@ pub(crate) struct WebSocketRequest {
     /// Path and query.
     pub(crate) target: String,
     pub(crate) headers: HeaderMap,
+    pub(crate) cookies: Cookies,
     pub(crate) max_message: usize,
     /// How the server bends the protocol.
     pub(crate) rules: WebSocketRules,
@@ -55,11 +56,11 @@ pub(crate) struct WebSocketLeg {
     unwritten: usize,
 }
 
-type Socket = Watched<Repaired<Stream<TcpStream>>>;
+type Socket = Watched<Repaired<Stream>>;
 
 #[derive(Debug)]
 enum Stage {
-    Dialling(Dial),
+    Dialling(Box<Dial>),
     Handshaking(Box<MidHandshake<ClientHandshake<Socket>>>),
     Open(Box<WebSocket<Socket>>),
     Over,
@@ -86,7 +87,7 @@ impl WebSocketLeg {
         Ok(Self {
             request,
             token,
-            stage: Stage::Dialling(dial),
+            stage: Stage::Dialling(Box::new(dial)),
             unwritten: 0,
         })
     }
@@ -116,7 +117,8 @@ impl WebSocketLeg {
                     Err(error) => return Progress::Input(Input::WebSocketFailed(error)),
                 },
                 Stage::Handshaking(handshake) => match handshake.handshake() {
-                    Ok((socket, _response)) => {
+                    Ok((socket, response)) => {
+                        self.store_cookies(response.headers());
                         self.stage = Stage::Open(Box::new(socket));
                         return Progress::Input(Input::WebSocketOpened);
                     }
@@ -195,7 +197,7 @@ impl WebSocketLeg {
 
     fn start_handshake(
         &self,
-        stream: Stream<TcpStream>,
+        stream: Stream,
     ) -> Result<MidHandshake<ClientHandshake<Socket>>, Error> {
         let request = self
             .upgrade_request()
@@ -223,6 +225,9 @@ impl WebSocketLeg {
         let mut builder = http::Request::builder().uri(uri);
         if let Some(headers) = builder.headers_mut() {
             *headers = self.request.headers.clone();
+            if let Some(cookies) = self.request.cookies.header(&self.http_url()) {
+                headers.insert(header::COOKIE, cookies);
+            }
             headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
             headers.insert(
@@ -236,6 +241,15 @@ impl WebSocketLeg {
             .body(())
     }
 
+    fn store_cookies(&self, headers: &HeaderMap) {
+        self.request.cookies.store(headers, &self.http_url());
+    }
+
+    /// Cookies know http and https only.
+    fn http_url(&self) -> String {
+        format!("{}{}", self.request.shown, self.request.target)
+    }
+
     fn context(&self) -> ByteString {
         format!("the WebSocket to {}", self.request.shown).into()
     }
@@ -243,7 +257,10 @@ impl WebSocketLeg {
     /// What a handshake that failed means for the session.
     fn handshake_failed(&self, error: tungstenite::Error) -> Input {
         match error {
-            tungstenite::Error::Http(response) => Input::WebSocketRefused(refusal(*response)),
+            tungstenite::Error::Http(response) => {
+                self.store_cookies(response.headers());
+                Input::WebSocketRefused(refusal(*response))
+            }
             error => Input::WebSocketFailed(self.handshake_error(error)),
         }
     }
@@ -343,6 +360,8 @@ fn refusal(response: http::Response<Option<Vec<u8>>>) -> Response {
         status: head.status.as_u16(),
         content_type: text(&head.headers, &header::CONTENT_TYPE),
         location: text(&head.headers, &header::LOCATION),
+        // A proxy's tunnel passes everything on as it is.
+        proxy: None,
         body: if chunked {
             without_chunks(&body)
         } else {
@@ -493,6 +512,7 @@ impl<S: Write> Write for Watched<S> {
 #[cfg(test)]
 mod tests {
     use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+    use std::sync::Arc;
     use std::thread;
     use std::time::Duration;
 
@@ -500,6 +520,7 @@ mod tests {
     use tungstenite::handshake::derive_accept_key;
 
     use super::*;
+    use crate::cookies::Given;
 
     const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -525,11 +546,16 @@ mod tests {
                     addresses: [address].into(),
                     host: "localhost".to_owned(),
                     tls: None,
+                    proxy: None,
                 },
                 shown: format!("http://{address}"),
                 authority: address.to_string(),
                 target: "/socket.io/1/websocket/0".to_owned(),
                 headers: HeaderMap::new(),
+                cookies: Cookies {
+                    jar: Arc::default(),
+                    given: Given::default(),
+                },
                 max_message: 1 << 20,
                 rules,
             };

@@ -34,6 +34,7 @@ pub fn unanswered<P: Session>(server: impl Fn(Option<&Io>) -> Vec<Input>) {
         manual_flush: false,
         reconnect: Reconnect::off(),
         seed: 0,
+        handshake_timeout: None,
         keep_open: false,
     });
     let mut now = Instant::now();

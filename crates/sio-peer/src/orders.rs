@@ -449,6 +449,7 @@ impl<W: Wire> World<W> {
             status,
             content_type: content_type.map(Into::into),
             location: None,
+            proxy: None,
             body: body.into(),
         };
         self.input(Input::HttpResponse { id, response });
@@ -759,6 +760,8 @@ fn settings(dice: &mut Dice) -> Settings {
         manual_flush: dice.roll(5) == 0,
         reconnect,
         seed: dice.roll(1000) as u64,
+        handshake_timeout: (dice.roll(4) == 0)
+            .then(|| Duration::from_millis(1 + dice.roll(5_000) as u64)),
         keep_open: dice.roll(2) == 0,
     }
 }

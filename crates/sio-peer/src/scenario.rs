@@ -179,6 +179,7 @@ pub fn response(
         status,
         content_type: content_type.map(Into::into),
         location: None,
+        proxy: None,
         body: body.into(),
     };
     Input::HttpResponse { id, response }

@@ -27,6 +27,7 @@ impl<S: Session, W> Manager<S, W> {
                 args,
             } => self.answer(&namespace, id, args),
             SessionEvent::Opened { sid, transport } => {
+                self.handshake_by = None;
                 self.sid = Some(sid);
                 self.transport = Some(transport);
                 self.send_joins(now);

@@ -59,6 +59,7 @@ impl<S: Session, W> Manager<S, W> {
             Link::Active(session) => {
                 self.link = Link::Active(session);
                 self.connect_by = None;
+                self.handshake_by = None;
                 if matches!(reason, DisconnectReason::Client) {
                     for index in 0..self.namespaces.len() {
                         self.flush_held(NamespaceId(index), now);
@@ -114,6 +115,7 @@ impl<S: Session, W> Manager<S, W> {
         let attempt = self.attempts.number();
         self.link = Link::Closed;
         self.connect_by = None;
+        self.handshake_by = None;
         self.sid = None;
         self.transport = None;
         self.latency = None;

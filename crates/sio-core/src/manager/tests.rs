@@ -225,6 +225,7 @@ fn settings() -> Settings {
         manual_flush: false,
         reconnect: Reconnect::off(),
         seed: 0,
+        handshake_timeout: None,
         keep_open: false,
     }
 }
@@ -613,6 +614,43 @@ fn an_answer_to_a_question_of_an_earlier_connection_is_not_sent() {
         .reply(&question(epoch - 1), answer(), scenario.now);
     assert!(matches!(stale, Err(Error::Disconnected(_))));
     assert!(scenario.commands().is_empty());
+}
+
+#[test]
+fn a_handshake_that_takes_too_long_ends_the_attempt_with_its_own_deadline() {
+    let mut scenario = Scenario::with(Settings {
+        handshake_timeout: Some(3 * SECOND),
+        ..settings()
+    });
+    scenario.manager.open(ROOT_ID, scenario.now).unwrap();
+    scenario.effects();
+    // It counts from here, and looking the name up may take its time.
+    scenario.pass(10 * SECOND);
+    scenario.manager.prepared(Ok(config()), scenario.now);
+    let due = scenario.manager.poll_timeout();
+    assert_eq!(due, Some(scenario.now + 3 * SECOND));
+    scenario.pass(3 * SECOND);
+    assert_eq!(
+        scenario.effects(),
+        ["/ not joined: the server did not open a session within 3s"]
+    );
+    assert_eq!(scenario.commands(), ["close"]);
+}
+
+#[test]
+fn an_open_session_may_take_the_whole_attempt() {
+    let mut scenario = Scenario::with(Settings {
+        handshake_timeout: Some(3 * SECOND),
+        ..settings()
+    });
+    scenario.activate();
+    scenario.says([opened()]);
+    assert_eq!(scenario.effects(), [""; 0]);
+    scenario.pass(19 * SECOND);
+    scenario.says([joined("/")]);
+    assert_eq!(scenario.effects(), ["/ connected", "/ joined"]);
+    scenario.pass(100 * SECOND);
+    assert_eq!(scenario.effects(), [""; 0]);
 }
 
 #[test]

@@ -137,6 +137,6 @@ fn an_unknown_authority_is_refused_with_that_cause() {
     assert!(matches!(error, Error::Transport { .. }), "{error:?}");
     assert_says(
         &error.chain(),
-        &["the TLS handshake with localhost", "UnknownIssuer"],
+        &["the TLS handshake with localhost", "unknown issuer"],
     );
 }

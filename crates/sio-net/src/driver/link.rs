@@ -16,13 +16,14 @@ use tungstenite::Message;
 
 use super::{Core, WAKER, Waiter};
 use crate::builder::UpgradeMemory;
+use crate::cookies::Cookies;
 use crate::dialler::Route;
 use crate::dispatch::{Delivery, Overflowed};
-use crate::endpoint::{Endpoint, Prepared};
+use crate::endpoint::{Endpoint, Prepared, prepare_at_once};
 use crate::http::{HttpConfig, Lane};
 use crate::options::Options;
 use crate::space::Space;
-use crate::tls;
+use crate::tls::{self, Tls};
 use crate::websocket::{Progress, WebSocketLeg, WebSocketRequest, text_message};
 
 /// How much is read before others get at the lock: messages, and bytes.
@@ -38,6 +39,7 @@ pub(crate) struct Link<P: Session> {
     /// What this session's requests carry, as the hook left it.
     endpoint: Endpoint,
     headers: HeaderMap,
+    cookies: Cookies,
     /// Where this session's connections go; looked up once for all of them.
     route: Option<Route>,
     registry: Registry,
@@ -63,22 +65,25 @@ pub(crate) struct Link<P: Session> {
 }
 
 impl<P: Session> Link<P> {
-    pub(super) fn new(options: Arc<Options<P>>, registry: Registry) -> Result<Self> {
+    pub(super) fn new(options: Arc<Options<P>>, registry: Registry) -> Self {
         let settings = Settings {
             connect_timeout: options.connect_timeout,
             queue: options.queue.clone(),
             manual_flush: options.manual_flush,
             reconnect: options.reconnect.clone(),
             seed: fastrand::u64(..),
+            handshake_timeout: options.handshake_timeout,
             keep_open: options.keep_open,
         };
+        let options_tls = options.connector.clone();
         let mut link = Self {
             endpoint: options.endpoint.clone(),
             headers: HeaderMap::new(),
+            cookies: options.cookies(),
             options,
             manager: Manager::new(settings),
             spaces: Vec::new(),
-            tls: None,
+            tls: options_tls,
             route: None,
             registry,
             websocket: None,
@@ -94,11 +99,8 @@ impl<P: Session> Link<P> {
             abandoned: false,
             ends: false,
         };
-        if link.endpoint.target.tls {
-            link.tls = Some(tls::Connector::new(link.options.roots)?);
-        }
         link.space(ROOT);
-        Ok(link)
+        link
     }
 
     /// The handle data of a namespace.
@@ -240,15 +242,21 @@ impl<P: Session> Link<P> {
     fn set_out(&mut self, prepared: Prepared) -> Result<()> {
         let target = &prepared.endpoint.target;
         if target.tls && self.tls.is_none() {
-            self.tls = Some(tls::Connector::new(self.options.roots)?);
+            self.tls = Some(tls::Connector::new(&Tls::default())?);
         }
         self.route = Some(Route {
             addresses: prepared.addresses.into(),
             host: target.host.clone(),
             tls: self.tls.clone().filter(|_| target.tls),
+            proxy: prepared.proxy,
         });
         self.headers = prepared.endpoint.full_headers()?;
+        self.cookies.given = prepared.endpoint.parts.cookies.clone();
         self.endpoint = prepared.endpoint;
+        let url = self.url_of_path();
+        for name in prepared.replaced {
+            self.cookies.jar.forget(&name, &url);
+        }
         Ok(())
     }
 
@@ -308,6 +316,17 @@ impl<P: Session> Link<P> {
         } else {
             self.status(space.id, Status::Error(error));
         }
+    }
+
+    /// The cookies of the next request.
+    pub(crate) fn cookies(&self) -> Vec<(String, String)> {
+        let url = self.url_of_path();
+        self.cookies.jar.for_request(&self.cookies.given, &url)
+    }
+
+    /// Where all requests go to, without what differs between them.
+    fn url_of_path(&self) -> String {
+        format!("{}{}", self.endpoint.target.shown(), self.options.path)
     }
 
     pub(super) fn backlog(&self) -> usize {
@@ -422,6 +441,7 @@ impl<P: Session> Link<P> {
             authority: self.endpoint.target.authority.clone(),
             target,
             headers: self.headers.clone(),
+            cookies: self.cookies.clone(),
             max_message: self.options.limits.message_bytes,
             rules: P::WEBSOCKET,
         };
@@ -477,9 +497,10 @@ impl<P: Session> Link<P> {
             return Err(std::io::ErrorKind::NotConnected.into());
         };
         let config = HttpConfig {
-            route,
+            route: route.for_requests(),
             origin: self.endpoint.target.shown(),
             headers: self.headers.clone(),
+            cookies: self.cookies.clone(),
             max_body: self.options.limits.message_bytes,
         };
         Lane::start(name, config, core.answerer(self.manager.epoch()))
@@ -605,22 +626,12 @@ impl<P: Session> Link<P> {
             self.remember_upgrade(false);
         }
         let connection = self.manager.epoch();
-        let endpoint = self.options.endpoint.clone();
-        match endpoint.address() {
-            // Nothing blocks.
-            Some(address) if !self.options.before_attempt.is_set() => {
-                let addresses = vec![address];
-                let prepared = Prepared {
-                    endpoint,
-                    addresses,
-                };
-                self.prepared(connection, Ok(prepared), now);
-            }
-            _ => {
-                if let Err(error) = core.prepare(endpoint, connection, attempt, after) {
-                    self.prepared(connection, Err(error), now);
-                }
-            }
+        let options = &*self.options;
+        let hook = &options.before_attempt;
+        if let Some(prepared) = prepare_at_once(hook, &options.proxies, &options.endpoint) {
+            self.prepared(connection, Ok(prepared), now);
+        } else if let Err(error) = core.prepare(connection, attempt, after) {
+            self.prepared(connection, Err(error), now);
         }
     }
 

@@ -101,6 +101,7 @@ fn when_no_transport_works_the_error_says_why_for_each() {
         status: 502,
         content_type: None,
         location: None,
+        proxy: None,
         body: Bytes::from_static(b"no"),
     };
     scenario.input(Input::WebSocketRefused(refused));

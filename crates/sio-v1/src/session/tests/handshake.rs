@@ -119,6 +119,7 @@ fn a_redirect_is_not_followed_and_named() {
         status: 302,
         content_type: None,
         location: Some("https://login.example/".into()),
+        proxy: None,
         body: Bytes::new(),
     };
     scenario.input(Input::HttpResponse { id, response });
