@@ -94,12 +94,14 @@ pub enum Error {
         source: Cause,
     },
     /// A deadline passed.
-    #[error("{deadline} within {after:?}")]
+    #[error("{deadline} within {after:?}{}", during_text(.during))]
     Timeout {
         /// Which one.
         deadline: Deadline,
         /// How long it was.
         after: Duration,
+        /// What was being waited for when it passed, where that is known, for example `connecting to 10.0.0.1:80`.
+        during: Option<ByteString>,
     },
     /// The namespace is not connected, or the connection ended while the call waited.
     #[error("not connected: {0}")]
@@ -149,6 +151,27 @@ impl Error {
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         matches!(self, Self::Timeout { .. })
+    }
+
+    /// A [`Timeout`](Self::Timeout) of which no more is known.
+    #[must_use]
+    pub fn timeout(deadline: Deadline, after: Duration) -> Self {
+        Self::Timeout {
+            deadline,
+            after,
+            during: None,
+        }
+    }
+
+    /// The same; a timeout, with what was being waited for, unless it is known already.
+    #[must_use]
+    pub fn during(mut self, what: Option<ByteString>) -> Self {
+        if let Self::Timeout { during, .. } = &mut self
+            && during.is_none()
+        {
+            *during = what;
+        }
+        self
     }
 
     /// A [`Transport`](Self::Transport) error.
@@ -335,6 +358,12 @@ impl From<HttpError> for Error {
     }
 }
 
+fn during_text(during: &Option<ByteString>) -> String {
+    during
+        .as_ref()
+        .map_or_else(String::new, |what| format!(", while {what}"))
+}
+
 fn hint_text(hint: &Option<ByteString>) -> String {
     hint.as_ref()
         .map_or_else(String::new, |hint| format!(" ({hint})"))
@@ -434,6 +463,19 @@ mod tests {
         assert_eq!(
             Error::from(error).to_string(),
             "the handshake was answered with HTTP status 404 (wrong path?): not here"
+        );
+    }
+
+    #[test]
+    fn a_timeout_says_what_was_waited_for_where_it_is_known() {
+        let error = Error::timeout(Deadline::Connect, Duration::from_secs(5));
+        let text = "the server did not complete the connection within 5s";
+        assert_eq!(error.to_string(), text);
+        let error = error.during(Some("connecting to 10.0.0.1:80".into()));
+        let error = error.during(Some("something later".into()));
+        assert_eq!(
+            error.to_string(),
+            format!("{text}, while connecting to 10.0.0.1:80")
         );
     }
 

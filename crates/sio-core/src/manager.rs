@@ -189,6 +189,8 @@ pub struct Manager<S: Session, W> {
     attempts: Attempts,
     /// Until when the attempt that is made has to bring the root.
     connect_by: Option<Expiry>,
+    /// What the network was last said to be busy with.
+    doing: Option<ByteString>,
     /// When the session has to be open.
     handshake_by: Option<Expiry>,
     /// What the last session or attempt ended with.
@@ -270,6 +272,7 @@ impl<S: Session, W> Manager<S, W> {
             attempts,
             connect_by: None,
             handshake_by: None,
+            doing: None,
             loss: None,
             namespaces: Vec::new(),
             effects: VecDeque::new(),
@@ -620,6 +623,17 @@ impl<S: Session, W> Manager<S, W> {
         }
     }
 
+    /// What the network is busy with, for the errors of deadlines that pass; worth asking before
+    /// [`handle_timeout`](Self::handle_timeout).
+    pub fn set_doing(&mut self, doing: Option<ByteString>) {
+        self.doing = doing;
+    }
+
+    fn time_is_up(&mut self, deadline: Deadline, after: Duration, now: Instant) {
+        let error = Error::timeout(deadline, after).during(self.doing.clone());
+        self.shut_because(error.into(), now);
+    }
+
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         for index in 0..self.namespaces.len() {
@@ -639,14 +653,12 @@ impl<S: Session, W> Manager<S, W> {
         if let Some(Expiry { at, after }) = self.connect_by
             && at <= now
         {
-            let deadline = Deadline::Connect;
-            self.shut_because(Error::Timeout { deadline, after }.into(), now);
+            self.time_is_up(Deadline::Connect, after, now);
         }
         if let Some(Expiry { at, after }) = self.handshake_by
             && at <= now
         {
-            let deadline = Deadline::Handshake;
-            self.shut_because(Error::Timeout { deadline, after }.into(), now);
+            self.time_is_up(Deadline::Handshake, after, now);
         }
         if let Link::Waiting { until } = self.link
             && until <= now
@@ -660,12 +672,7 @@ impl<S: Session, W> Manager<S, W> {
 
     /// Acks that did not come in time, and emits that waited too long.
     fn expire(&mut self, id: NamespaceId, now: Instant) {
-        let timed_out = |after| {
-            Err(Error::Timeout {
-                deadline: Deadline::Ack,
-                after,
-            })
-        };
+        let timed_out = |after| Err(Error::timeout(Deadline::Ack, after));
         let namespace = &mut self.namespaces[id.0];
         while let Some((waiter, after)) = namespace.acks.expire(now) {
             let effect = Effect::Outcome(waiter, timed_out(after));

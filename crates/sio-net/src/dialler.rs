@@ -78,6 +78,15 @@ impl Route {
             None => format!("connecting to {address}"),
         }
     }
+
+    /// What is done last, for errors.
+    fn securing(&self, address: SocketAddr) -> String {
+        let host = &self.host;
+        match &self.proxy {
+            Some(via) => format!("the TLS handshake with {host} through {}", via.server),
+            None => format!("the TLS handshake with {host} at {address}"),
+        }
+    }
 }
 
 /// A connection in the making.
@@ -120,6 +129,16 @@ impl Dial {
         let nowhere = Error::transport(format!("connecting to {}", dial.route.host), none);
         dial.next_try(nowhere, registry, token)?;
         Ok(dial)
+    }
+
+    /// What is being waited for.
+    pub(crate) fn doing(&self) -> String {
+        match &self.stage {
+            Stage::Connecting(address, ..) => self.route.connecting(*address),
+            Stage::Tunnelling(_, _, tunnel) => format!("waiting for {}", tunnel.proxy()),
+            Stage::Securing(address, _) => format!("in {}", self.route.securing(*address)),
+            Stage::Over => "connecting".to_owned(),
+        }
     }
 
     /// Goes on as far as the socket allows.
@@ -189,12 +208,7 @@ impl Dial {
     }
 
     fn not_secured(&self, address: SocketAddr, error: io::Error) -> Error {
-        let host = &self.route.host;
-        let context = match &self.route.proxy {
-            Some(via) => format!("the TLS handshake with {host} through {}", via.server),
-            None => format!("the TLS handshake with {host} at {address}"),
-        };
-        Error::transport(context, error)
+        Error::transport(self.route.securing(address), error)
     }
 
     /// Goes on with the next address, or gives up with this error.
@@ -265,6 +279,7 @@ pub(crate) fn dial_blocking(route: Route, cancel: &Cancel) -> Result<Stream, Err
     let mut events = Events::with_capacity(4);
     loop {
         if let Step::Done(mut stream) = dial.step(poll.registry(), SOCKET)? {
+            cancel.note(None);
             let socket = stream.socket_mut();
             if let Some(socket) = socket.waiting_mut() {
                 poll.registry().deregister(socket).map_err(setup)?;
@@ -273,6 +288,7 @@ pub(crate) fn dial_blocking(route: Route, cancel: &Cancel) -> Result<Stream, Err
             cancel.shut_down(&socket)?;
             return Ok(stream);
         }
+        cancel.note(Some(dial.doing()));
         match poll.poll(&mut events, None) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(setup(error)),
             _ => cancel.check()?,
@@ -288,6 +304,8 @@ pub(crate) struct Cancel(Mutex<Cancelling>);
 struct Cancelling {
     cancelled: bool,
     waker: Option<Weak<Waker>>,
+    /// What a dial waits for.
+    doing: Option<String>,
     sockets: Vec<Weak<net::TcpStream>>,
 }
 
@@ -312,6 +330,15 @@ impl Cancel {
 
     pub(crate) fn is_cancelled(&self) -> bool {
         lock(&self.0).cancelled
+    }
+
+    /// What a dial waits for, if one does.
+    pub(crate) fn doing(&self) -> Option<String> {
+        lock(&self.0).doing.clone()
+    }
+
+    fn note(&self, doing: Option<String>) {
+        lock(&self.0).doing = doing;
     }
 
     fn wake_by(&self, waker: &Arc<Waker>) -> Result<(), Error> {

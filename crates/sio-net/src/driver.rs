@@ -335,10 +335,7 @@ impl<P: Session> Core<P> {
             }
         };
         self.seat.forget(&waiting);
-        outcome.unwrap_or(Err(Error::Timeout {
-            deadline: Deadline::Ack,
-            after,
-        }))
+        outcome.unwrap_or(Err(Error::timeout(Deadline::Ack, after)))
     }
 
     /// Leaves a namespace. If that closes the connection, waits until its threads have ended.
@@ -615,10 +612,7 @@ impl<P: Session> Core<P> {
         if self.backlog.wait_until(limit, Instant::now() + after) {
             Ok(())
         } else {
-            Err(Error::Timeout {
-                deadline: Deadline::Send,
-                after,
-            })
+            Err(Error::timeout(Deadline::Send, after))
         }
     }
 }

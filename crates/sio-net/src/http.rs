@@ -56,6 +56,8 @@ pub(crate) struct HttpConfig {
 /// A thread that makes one kind of request, one at a time.
 #[derive(Debug)]
 pub(crate) struct Lane {
+    /// Its requests, for errors.
+    what: String,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -74,7 +76,7 @@ struct State {
 impl Lane {
     /// Starts the thread. Each answer goes to `answer`, on that thread; of a streamed one, each piece and the end.
     pub(crate) fn start(
-        name: &str,
+        method: Method,
         config: HttpConfig,
         answer: impl Fn(Input) + Send + 'static,
     ) -> io::Result<Self> {
@@ -87,8 +89,17 @@ impl Lane {
             cancel: Cancel::default(),
         });
         let of_thread = Arc::clone(&shared);
+        let (name, method) = match method {
+            Method::Get => ("sio-get", "GET"),
+            Method::Post => ("sio-post", "POST"),
+        };
+        let what = match config.route.requesting_proxy() {
+            Some(proxy) => format!("{method} {} through {proxy}", config.origin),
+            None => format!("{method} {}", config.origin),
+        };
+        let of_errors = ByteString::from(what.as_str());
         let run = move || {
-            let client = Client::new(config, &of_thread);
+            let client = Client::new(config, of_errors, &of_thread);
             let report = |input| {
                 if !of_thread.cancel.is_cancelled() {
                     answer(input);
@@ -100,9 +111,16 @@ impl Lane {
         };
         let thread = thread::Builder::new().name(name.to_owned()).spawn(run)?;
         Ok(Self {
+            what,
             shared,
             thread: Some(thread),
         })
+    }
+
+    /// What its request waits for.
+    pub(crate) fn doing(&self) -> String {
+        let dialling = self.shared.cancel.doing();
+        dialling.unwrap_or_else(|| format!("waiting for the answer to {}", self.what))
     }
 
     /// Makes this request. The session has at most one of a kind out.
@@ -157,6 +175,8 @@ impl fmt::Debug for Shared {
 
 /// An agent and what it needs.
 struct Client {
+    /// Its requests, for errors.
+    what: ByteString,
     agent: ureq::Agent,
     config: HttpConfig,
     wire: Arc<Wire>,
@@ -188,7 +208,7 @@ impl Wire {
 }
 
 impl Client {
-    fn new(config: HttpConfig, shared: &Arc<Shared>) -> Self {
+    fn new(config: HttpConfig, what: ByteString, shared: &Arc<Shared>) -> Self {
         let settings = Config::builder()
             // Redirects and errors are answers like any other: the session knows what they mean.
             .max_redirects(0)
@@ -211,6 +231,7 @@ impl Client {
         };
         let addresses = Addresses(config.route.clone());
         Self {
+            what,
             agent: ureq::Agent::with_parts(settings, dialler, addresses),
             config,
             wire,
@@ -224,7 +245,7 @@ impl Client {
             Ok(response) => Input::HttpResponse { id, response },
             Err(error) => Input::HttpFailed {
                 id,
-                error: self.explain(request.method, error),
+                error: self.explain(error),
             },
         });
     }
@@ -305,21 +326,17 @@ impl Client {
         })
     }
 
-    fn explain(&self, method: Method, error: ureq::Error) -> Error {
-        let what = match method {
-            Method::Get => "GET",
-            Method::Post => "POST",
-        };
-        let context = format!("{what} {}", self.config.origin);
+    fn explain(&self, error: ureq::Error) -> Error {
+        let context = self.what.clone();
         match error {
             ureq::Error::Other(error) => match error.downcast::<Error>() {
                 Ok(own) => *own,
                 Err(other) if is_beyond_limit(&*other) => Error::Protocol {
-                    context: context.into(),
+                    context,
                     source: Arc::from(other),
                 },
                 Err(other) => Error::Transport {
-                    context: context.into(),
+                    context,
                     source: Arc::from(other),
                 },
             },
@@ -542,7 +559,7 @@ mod tests {
             max_body: 4,
         };
         let (answers, received) = mpsc::channel();
-        let lane = Lane::start("test", config, move |input| {
+        let lane = Lane::start(Method::Get, config, move |input| {
             let _ = answers.send(input);
         });
         (lane.unwrap(), received)

@@ -99,6 +99,10 @@ impl Tunnel {
         }
     }
 
+    pub(crate) fn proxy(&self) -> &ProxyServer {
+        &self.proxy
+    }
+
     /// Goes on as far as the socket allows; returns whether the tunnel is open.
     pub(crate) fn step(&mut self, socket: &mut (impl Read + Write)) -> Result<bool, Error> {
         loop {

@@ -92,6 +92,15 @@ impl WebSocketLeg {
         })
     }
 
+    /// What is being waited for before messages can come.
+    pub(crate) fn doing(&self) -> Option<String> {
+        match &self.stage {
+            Stage::Dialling(dial) => Some(dial.doing()),
+            Stage::Handshaking(_) => Some(format!("opening {}", self.context())),
+            Stage::Open(_) | Stage::Over => None,
+        }
+    }
+
     pub(crate) fn token(&self) -> Token {
         self.token
     }

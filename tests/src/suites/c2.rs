@@ -56,6 +56,7 @@ fn is_ack_timeout<T: std::fmt::Debug>(result: sio_core::Result<T>, limit: Durati
         Err(Error::Timeout {
             deadline: Deadline::Ack,
             after,
+            ..
         }) => {
             ensure_eq!(after, limit, "the limit in the error");
             Ok(())

@@ -264,7 +264,8 @@ fn l1_4b(cx: &Cx) -> Outcome {
             error,
             Some(Error::Timeout {
                 deadline: Deadline::Connect,
-                after: LIMIT
+                after: LIMIT,
+                ..
             })
         ),
         "it failed with {error:?}"

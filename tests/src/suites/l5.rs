@@ -448,7 +448,8 @@ fn l5_5b(cx: &Cx) -> Outcome {
             joined,
             Err(Error::Timeout {
                 deadline: Deadline::Join,
-                after: LIMIT
+                after: LIMIT,
+                ..
             })
         ),
         "joining it gave {joined:?}"

@@ -36,8 +36,12 @@ impl<S: Session, W> Manager<S, W> {
                 self.transport = Some(Transport::WebSocket);
                 self.tell_all(&Status::Upgraded);
             }
-            SessionEvent::UpgradeFailed(error) => self.tell_all(&Status::UpgradeFailed(error)),
+            SessionEvent::UpgradeFailed(error) => {
+                let error = error.during(self.doing.clone());
+                self.tell_all(&Status::UpgradeFailed(error));
+            }
             SessionEvent::TransportFailed { transport, error } => {
+                let error = error.during(self.doing.clone());
                 self.tell_all(&Status::TransportFailed { transport, error });
             }
             SessionEvent::Joined { namespace } => self.joined(&namespace, now),

@@ -17,17 +17,13 @@ impl<S: Session, W> Manager<S, W> {
             // It comes with the session nevertheless, and nobody waits for it any more.
             namespace.wanted = false;
             namespace.is_left = true;
-            let deadline = Deadline::Join;
-            self.put_out(id, &Error::Timeout { deadline, after }.into());
+            self.put_out(id, &Error::timeout(Deadline::Join, after).into());
             return;
         }
         let error = match &self.loss {
             // It never came to ask.
             Some(loss) if self.sid.is_none() => Error::Disconnected(loss.clone()),
-            _ => Error::Timeout {
-                deadline: Deadline::Join,
-                after,
-            },
+            _ => Error::timeout(Deadline::Join, after),
         };
         if self.sid.is_some() {
             // The server may grant it after all; it must not believe that somebody listens.
@@ -56,8 +52,7 @@ impl<S: Session, W> Manager<S, W> {
         }
         namespace.attempt += 1;
         namespace.start_joining(now);
-        let deadline = Deadline::Join;
-        let error = Error::Timeout { deadline, after };
+        let error = Error::timeout(Deadline::Join, after);
         self.tell(id, Status::ReconnectError { attempt, error });
         let (attempt, delay) = (attempt + 1, Duration::ZERO);
         self.tell(id, Status::ReconnectScheduled { attempt, delay });

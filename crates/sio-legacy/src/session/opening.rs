@@ -151,10 +151,8 @@ impl Session {
     }
 
     pub(super) fn opening_expired(&mut self, now: Instant) {
-        self.transport_failed(Error::Timeout {
-            deadline: Deadline::Transport,
-            after: now.saturating_duration_since(self.choice.opened_at),
-        });
+        let after = now.saturating_duration_since(self.choice.opened_at);
+        self.transport_failed(Error::timeout(Deadline::Transport, after));
     }
 
     /// The transport that is being opened cannot be used: the next one gets its turn, if there is one.

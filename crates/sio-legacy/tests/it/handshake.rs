@@ -282,7 +282,10 @@ fn a_peer_that_never_answers_is_given_up_at_the_connect_timeout() {
     });
     assert_eq!(
         error.to_string(),
-        "the server did not complete the connection within 300ms"
+        format!(
+            "the server did not complete the connection within 300ms, while waiting for the answer to GET {}",
+            peer.url()
+        )
     );
     get.expect_drop();
 }

@@ -177,7 +177,35 @@ impl<P: Session> Link<P> {
             bytes += self.read(now);
         }
         if self.manager.poll_timeout().is_some_and(|due| due <= now) {
+            let doing = self.doing().map(ByteString::from);
+            self.manager.set_doing(doing);
             self.manager.handle_timeout(now);
+        }
+    }
+
+    /// What the network is busy with, for the errors of deadlines.
+    fn doing(&self) -> Option<String> {
+        if let Some(websocket) = &self.websocket {
+            return websocket.doing();
+        }
+        if let Some((_, lane)) = self.get.as_ref().or(self.post.as_ref()) {
+            return Some(lane.doing());
+        }
+        self.route.is_none().then(|| self.preparing())
+    }
+
+    /// What stands before a session.
+    fn preparing(&self) -> String {
+        let options = &*self.options;
+        let target = &options.endpoint.target;
+        let host = match options.proxies.for_target(target) {
+            Some(proxy) => &proxy.host,
+            None => &target.host,
+        };
+        if options.before_attempt.is_set() {
+            format!("in the hook before the attempt, or looking up {host}")
+        } else {
+            format!("looking up {host}")
         }
     }
 
@@ -489,10 +517,6 @@ impl<P: Session> Link<P> {
     }
 
     fn start_lane(&self, method: Method, core: &Core<P>) -> std::io::Result<Lane> {
-        let name = match method {
-            Method::Get => "sio-get",
-            Method::Post => "sio-post",
-        };
         let Some(route) = self.route.clone() else {
             return Err(std::io::ErrorKind::NotConnected.into());
         };
@@ -503,7 +527,7 @@ impl<P: Session> Link<P> {
             cookies: self.cookies.clone(),
             max_body: self.options.limits.message_bytes,
         };
-        Lane::start(name, config, core.answerer(self.manager.epoch()))
+        Lane::start(method, config, core.answerer(self.manager.epoch()))
     }
 
     /// Cancelling ends the lane: only so does what blocks in it end. Another request gets another lane.
@@ -689,6 +713,7 @@ impl<P: Session> Link<P> {
         self.drop_websocket();
         self.end_lanes(core);
         self.failures.clear();
+        self.route = None;
     }
 
     /// The connection is over.

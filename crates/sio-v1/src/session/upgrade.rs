@@ -92,11 +92,8 @@ impl Session {
     pub(super) fn upgrade_timeout(&mut self, now: Instant) {
         let expired = |deadline| deadline <= now;
         if self.upgrade().deadline().is_some_and(expired) {
-            let error = Error::Timeout {
-                deadline: Deadline::Upgrade,
-                after: self.config.upgrade_timeout,
-            };
-            self.abandon_upgrade(error);
+            let after = self.config.upgrade_timeout;
+            self.abandon_upgrade(Error::timeout(Deadline::Upgrade, after));
         }
     }
 

@@ -27,7 +27,10 @@ fn a_peer_that_never_reads_blocks_emits_no_longer_than_the_limit() {
                 Socketed::with(&plain_open(), |b| b.send_timeout(limit).send_buffer(buffer));
             let before = resident_bytes();
             let (error, taken, longest) = flood::emit_until_refused(&scene.client, 50_000);
-            let Error::Timeout { deadline, after } = error else {
+            let Error::Timeout {
+                deadline, after, ..
+            } = error
+            else {
                 panic!("{error:?}");
             };
             assert_eq!((deadline, after), (Deadline::Send, limit));

@@ -45,20 +45,27 @@ fn a_name_that_does_not_exist_is_an_error_that_names_it() {
 #[test]
 fn a_peer_that_says_nothing_is_given_up_at_the_connect_timeout() {
     let limit = Duration::from_millis(300);
-    for transport in [Transport::Polling, Transport::WebSocket] {
+    for (transport, doing) in [
+        (Transport::Polling, "waiting for the answer to GET"),
+        (Transport::WebSocket, "opening the WebSocket to"),
+    ] {
         let peer = Peer::new();
-        let builder = Client::builder(&peer.url())
+        let url = peer.url();
+        let builder = Client::builder(&url)
             .transports([transport])
             .connect_timeout(limit);
         let result = takes(limit, 3 * limit, || builder.connect());
         let error = error_of("connecting", result);
-        let Error::Timeout { deadline, after } = error else {
+        let Error::Timeout {
+            deadline, after, ..
+        } = error
+        else {
             panic!("{error:?}");
         };
         assert_eq!((deadline, after), (Deadline::Connect, limit));
         assert_eq!(
             error.to_string(),
-            "the server did not complete the connection within 300ms"
+            format!("the server did not complete the connection within 300ms, while {doing} {url}")
         );
     }
 }
