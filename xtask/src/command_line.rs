@@ -14,10 +14,11 @@ cargo xtask <task>
   demo               install a real server, start it, show a client talk to it
       --server S     … this one (default: 2.5.1)
   serve <server>     a server for a client of your own, until Ctrl-C
-  test-servers       all tests: unit tests, then the suites on every server
+  test-servers       all tests: unit tests, then the cases on every server
+      --group G      … only unit, servers or deployments
       --server S     … only this server
       --transport T  … only polling, websocket, upgrade, htmlfile, jsonp-polling
-      --case C       … only this case or group, such as V6 or V6.3
+      --case C       … only this case, such as V6.3, or all of V6
       --no-unit      … no unit tests (a filter leaves them out too)
   soak               one connection for long, under faults and restarts
       --minutes N    … for so long (default: 20); also --server S, --transport T
@@ -27,10 +28,10 @@ cargo xtask <task>
   ci                 lint gates: format, tidy, JavaScript, clippy, docs, MSRV
   help               this list
 
-Choices may be given several times. The suites report in target/conformance.
-The servers need Node 18.3 with npm. A task installs the ones it uses, where
-they are missing. 4.8.4-no-eio3 is 4.8.4 without allowEIO3. 0.9.0 to 0.9.17 run
-on a Node of their own, on Linux on x86-64 only; elsewhere they are skipped.
+Choices may be given several times. The cases report in target/conformance.
+The servers need Node 18.3 with npm; a task installs what it uses, as root also
+proxies and balancers (Debian). What cannot be had is skipped: 0.9.0 to 0.9.17
+run on Linux on x86-64 only. 4.8.4-no-eio3 is 4.8.4 without allowEIO3.
 ";
 
 const DEMO_SERVER: &str = "2.5.1";
@@ -49,9 +50,42 @@ pub(crate) enum Task {
     Ci,
 }
 
+/// A part of the tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Group {
+    /// What needs no server of Node's.
+    Unit,
+    /// The cases against a server alone.
+    Servers,
+    /// Those with TLS, proxies and balancers, as servers are deployed.
+    Deployments,
+}
+
+impl Group {
+    const ALL: [Self; 3] = [Self::Unit, Self::Servers, Self::Deployments];
+
+    /// What it is called here, and by the program that runs the cases.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Unit => "unit",
+            Self::Servers => "servers",
+            Self::Deployments => "deployments",
+        }
+    }
+
+    fn named(name: &str) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|group| group.name() == name);
+        known.ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            format!("there is no group {name:?}, only {names}")
+        })
+    }
+}
+
 /// Which tests to run; an empty list is everything.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Wanted {
+    pub(crate) groups: Vec<Group>,
     pub(crate) servers: Vec<String>,
     pub(crate) transports: Vec<String>,
     pub(crate) cases: Vec<String>,
@@ -59,8 +93,13 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
+    /// Whether something is named that only the cases against servers have.
     pub(crate) fn is_filtered(&self) -> bool {
         !(self.servers.is_empty() && self.transports.is_empty() && self.cases.is_empty())
+    }
+
+    pub(crate) fn has(&self, group: Group) -> bool {
+        self.groups.is_empty() || self.groups.contains(&group)
     }
 }
 
@@ -143,6 +182,7 @@ fn parse_test_servers(mut rest: lexopt::Parser) -> Result<Task, lexopt::Error> {
     let mut wanted = Wanted::default();
     while let Some(argument) = rest.next()? {
         match argument {
+            Long("group") => wanted.groups.push(Group::named(&rest.value()?.string()?)?),
             Long("server") => wanted.servers.push(rest.value()?.string()?),
             Long("transport") => wanted.transports.push(rest.value()?.string()?),
             Long("case") => wanted.cases.push(rest.value()?.string()?),
@@ -235,7 +275,7 @@ mod tests {
 
     #[test]
     fn help_fits_a_screen() {
-        assert!(HELP.lines().count() < 23);
+        assert!(HELP.lines().count() < 24);
         assert!(HELP.lines().all(|line| line.chars().count() <= 80));
     }
 
@@ -292,9 +332,24 @@ mod tests {
             transports: texts(&["polling"]),
             cases: texts(&["V6"]),
             no_unit: true,
+            ..Wanted::default()
         };
         assert!(wanted.is_filtered());
         assert_eq!(read(line), Ok(Task::TestServers(wanted)));
+    }
+
+    #[test]
+    fn groups_add_up_and_are_all_without_one() {
+        let groups = |line| match read(line) {
+            Ok(Task::TestServers(wanted)) => Group::ALL.map(|group| wanted.has(group)),
+            other => panic!("{line:?}: {other:?}"),
+        };
+        assert_eq!(groups("test-servers"), [true; 3]);
+        assert_eq!(
+            groups("test-servers --group deployments --group=unit"),
+            [true, false, true]
+        );
+        assert_eq!(groups("test-servers --group servers"), [false, true, false]);
     }
 
     #[test]
@@ -345,6 +400,7 @@ mod tests {
             ("demo 2.5.1", "2.5.1"),
             ("demo --server", "--server"),
             ("test-servers --serve 1.4.5", "--serve"),
+            ("test-servers --group V6", "unit, servers, deployments"),
             ("ci now", "now"),
             ("soak --minutes soon", "soon"),
             ("fuzz --seconds soon", "soon"),

@@ -1,8 +1,8 @@
 //! The tasks of the workspace; `cargo xtask` alone lists them.
 //!
 //! One file per task: [`demo`], [`serve`], [`test_servers`], [`soak`], [`fuzz`], [`ci`]. Beside them [`command_line`]
-//! (what may be asked for), [`node`] (Node.js and the pinned servers), [`tidy`] (rules no linter knows), [`process`],
-//! [`toolchain`] and [`counts`].
+//! (what may be asked for), [`node`] (Node.js and the pinned servers), [`packages`] (proxies and balancers), [`tidy`]
+//! (rules no linter knows), [`process`], [`toolchain`] and [`counts`].
 //!
 //! Nothing here depends on a crate of the workspace: the tasks must run while a crate does not compile. What talks to
 //! servers is the program `conformance` of `tests/`, which the tasks build and start.
@@ -13,6 +13,7 @@ mod counts;
 mod demo;
 mod fuzz;
 mod node;
+mod packages;
 mod process;
 mod serve;
 mod soak;

@@ -10,6 +10,9 @@ use std::{fmt, fs};
 
 const SERVERS: &str = "node-server";
 
+/// The folder of a server that is one node of several; it has the version of another folder, and more packages.
+pub(crate) const NODES: &str = "2.5.1-redis";
+
 /// What `node-server/app.js` and the servers run on.
 const OLDEST: NodeVersion = NodeVersion {
     major: 18,
@@ -105,7 +108,8 @@ pub(crate) fn folder_of(server: &str) -> Result<String, String> {
     }
 }
 
-fn runs_from(server: &str, folder: &str) -> bool {
+/// Whether a server, such as `4.8.4-no-eio3`, is a variant of the version of a folder.
+pub(crate) fn runs_from(server: &str, folder: &str) -> bool {
     server
         .strip_prefix(folder)
         .is_some_and(|variant| variant.is_empty() || variant.starts_with('-'))
@@ -273,6 +277,7 @@ mod tests {
         assert!(numbers("0.9.19") < numbers("1.0.6"));
         assert_eq!(numbers("runtime-0.10.48"), None);
         assert_eq!(numbers("lib"), None);
+        assert_eq!(numbers(NODES), None);
     }
 
     #[test]

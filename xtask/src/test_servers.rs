@@ -1,41 +1,49 @@
-//! `cargo xtask test-servers`: the unit tests, then the suites against every pinned server.
+//! `cargo xtask test-servers`: the unit tests, then the suites against every pinned server, alone and as deployed.
 //!
-//! All of it runs, whatever fails. The last line of output is the sum of both parts.
+//! All of it runs, whatever fails. The last line of output is the sum of all parts.
 
 use std::process::ExitCode;
 
-use crate::command_line::Wanted;
+use crate::command_line::{Group, Wanted};
 use crate::counts::Counts;
-use crate::{NOT_DONE, node, process};
+use crate::{NOT_DONE, node, packages, process};
 
 /// Where the suites leave their report, and the output of servers that failed.
 const REPORT: &str = "target/conformance";
 
 pub(crate) fn run(wanted: &Wanted) -> Result<ExitCode, String> {
-    let folders = folders(&wanted.servers)?;
+    let without_unit_tests = leaves_out_unit_tests(wanted);
+    let without_suites = leaves_out_suites(wanted)?;
+    let folders = folders(wanted)?;
     node::require_node()?;
 
-    let reason = leaves_out_unit_tests(wanted);
-    let unit_tests = if reason.is_none() {
-        unit_tests()?
-    } else {
-        Counts::default()
+    let unit_tests = match without_unit_tests {
+        None => Some(unit_tests()?),
+        Some(_) => None,
+    };
+    let suites = match without_suites {
+        None => match install(wanted, &folders).and_then(|()| suites(wanted)) {
+            Ok(Suites::Counted(counts)) => Some(counts),
+            Ok(Suites::Refused) => return Ok(ExitCode::from(NOT_DONE)),
+            Err(sentence) => {
+                eprintln!("xtask: {sentence}");
+                Some(ONE_FAILURE)
+            }
+        },
+        Some(_) => None,
     };
 
-    let suites = match install(&folders).and_then(|()| suites(wanted)) {
-        Ok(Suites::Counted(counts)) => counts,
-        Ok(Suites::Refused) => return Ok(ExitCode::from(NOT_DONE)),
-        Err(sentence) => {
-            eprintln!("xtask: {sentence}");
-            ONE_FAILURE
+    let mut sum = Counts::default();
+    for (part, counts, reason) in [
+        ("unit tests", unit_tests, without_unit_tests),
+        ("servers", suites, without_suites),
+    ] {
+        match counts {
+            Some(counts) => println!("{part}: {counts}"),
+            None => println!("{part}: left out, {}", reason.unwrap_or_default()),
         }
-    };
-
-    match reason {
-        Some(reason) => println!("unit tests: left out, {reason}"),
-        None => println!("unit tests: {unit_tests}\nservers: {suites}"),
+        sum = sum + counts.unwrap_or_default();
     }
-    let sum = unit_tests + suites;
     println!("{sum}");
     Ok(if sum.failed == 0 {
         ExitCode::SUCCESS
@@ -51,20 +59,32 @@ const ONE_FAILURE: Counts = Counts {
     skipped: 0,
 };
 
-fn folders(servers: &[String]) -> Result<Vec<String>, String> {
-    if servers.is_empty() {
-        return node::server_folders();
+/// What has to be installed with npm.
+fn folders(wanted: &Wanted) -> Result<Vec<String>, String> {
+    let mut folders = if wanted.servers.is_empty() {
+        node::server_folders()?
+    } else {
+        let named = wanted.servers.iter();
+        named
+            .map(|server| node::folder_of(server))
+            .collect::<Result<_, _>>()?
+    };
+    if wanted.has(Group::Deployments) {
+        let version = |folder: &String| node::runs_from(node::NODES, folder);
+        if folders.iter().any(version) {
+            folders.push(node::NODES.to_owned());
+        }
     }
-    servers
-        .iter()
-        .map(|server| node::folder_of(server))
-        .collect()
+    Ok(folders)
 }
 
-/// A server that does not run on this machine is no failure. The suites skip its cases; here the reason is said once.
-fn install(folders: &[String]) -> Result<(), String> {
+/// What cannot run on this machine is no failure. The suites skip its cases; here the reason is said once.
+fn install(wanted: &Wanted, folders: &[String]) -> Result<(), String> {
     for why in node::install(folders)? {
         eprintln!("{why}");
+    }
+    if wanted.has(Group::Deployments) {
+        packages::provide();
     }
     Ok(())
 }
@@ -72,11 +92,27 @@ fn install(folders: &[String]) -> Result<(), String> {
 fn leaves_out_unit_tests(wanted: &Wanted) -> Option<&'static str> {
     if wanted.no_unit {
         Some("as asked")
+    } else if wanted.groups.contains(&Group::Unit) {
+        None
+    } else if !wanted.groups.is_empty() {
+        Some("because they are not among the groups")
     } else if wanted.is_filtered() {
         Some("because the filters name tests against servers")
     } else {
         None
     }
+}
+
+fn leaves_out_suites(wanted: &Wanted) -> Result<Option<&'static str>, String> {
+    if wanted.has(Group::Servers) || wanted.has(Group::Deployments) {
+        return Ok(None);
+    }
+    if wanted.no_unit || wanted.is_filtered() {
+        return Err(
+            "the group unit alone has no servers, transports or cases to choose from".into(),
+        );
+    }
+    Ok(Some("because they are not among the groups"))
 }
 
 fn unit_tests() -> Result<Counts, String> {
@@ -130,7 +166,10 @@ enum Suites {
 fn suites(wanted: &Wanted) -> Result<Suites, String> {
     process::announce_build();
     let mut command = process::conformance();
-    command.args(["run", "--out", REPORT]).args(filters(wanted));
+    command
+        .args(["run", "--out", REPORT])
+        .args(filters(wanted))
+        .env("PATH", packages::path());
     let mut counts = None;
     let status = process::read_lines(&mut command, |line| match Counts::from_suites(line) {
         Some(found) => counts = Some(found),
@@ -155,10 +194,12 @@ fn filters(wanted: &Wanted) -> Vec<&str> {
         ("--transport", &wanted.transports),
         ("--case", &wanted.cases),
     ];
-    lists
+    let groups = wanted.groups.iter().filter(|group| **group != Group::Unit);
+    let groups = groups.flat_map(|group| ["--group", group.name()]);
+    let others = lists
         .iter()
-        .flat_map(|(option, values)| values.iter().flat_map(|value| [*option, value.as_str()]))
-        .collect()
+        .flat_map(|(option, values)| values.iter().flat_map(|value| [*option, value.as_str()]));
+    groups.chain(others).collect()
 }
 
 #[cfg(test)]
@@ -188,8 +229,41 @@ mod tests {
     #[test]
     fn without_filters_everything_runs() {
         assert_eq!(filters(&Wanted::default()), [""; 0]);
+        assert_eq!(leaves_out_suites(&Wanted::default()), Ok(None));
         assert_eq!(leaves_out_unit_tests(&Wanted::default()), None);
         assert!(leaves_out_unit_tests(&wanted(&[], &[], true)).is_some());
+    }
+
+    fn only(groups: &[Group]) -> Wanted {
+        Wanted {
+            groups: groups.to_vec(),
+            ..Wanted::default()
+        }
+    }
+
+    #[test]
+    fn a_group_leaves_out_the_others() {
+        let unit = only(&[Group::Unit]);
+        assert_eq!(leaves_out_unit_tests(&unit), None);
+        assert!(leaves_out_suites(&unit).unwrap().is_some());
+        let deployments = only(&[Group::Deployments]);
+        assert!(leaves_out_unit_tests(&deployments).is_some());
+        assert_eq!(leaves_out_suites(&deployments), Ok(None));
+        assert_eq!(filters(&deployments), ["--group", "deployments"]);
+        let both = only(&[Group::Unit, Group::Servers]);
+        assert_eq!(leaves_out_unit_tests(&both), None);
+        assert_eq!(leaves_out_suites(&both), Ok(None));
+        assert_eq!(filters(&both), ["--group", "servers"]);
+    }
+
+    #[test]
+    fn a_choice_of_nothing_is_refused() {
+        let mut wanted = only(&[Group::Unit]);
+        wanted.no_unit = true;
+        assert!(leaves_out_suites(&wanted).is_err());
+        let mut wanted = only(&[Group::Unit]);
+        wanted.cases.push("V6".into());
+        assert!(leaves_out_suites(&wanted).is_err());
     }
 
     #[test]
