@@ -2,7 +2,7 @@
 
 // Starts one pinned socket.io version on several ports; see README.md.
 //
-//     node app.js <folder> [--no-eio3] [--main=<port>]
+//     node app.js <folder> [--no-eio3] [--main=<port>] [--tls=<folder>] [--redis=<port>]
 //     node app.js --needs <folder>         what to install for it: one folder per line
 //
 // A package.json with "runtime" names the folder of another Node, which its version needs. The package.json there says
@@ -24,7 +24,7 @@ function fail(sentence, status = WRONG) {
 }
 
 function serverFolders() {
-  const folders = fs.readdirSync(__dirname).filter((name) => /^\d+\.\d+\.\d+$/.test(name));
+  const folders = fs.readdirSync(__dirname).filter((name) => /^\d+\.\d+\.\d+(-redis)?$/.test(name));
   return folders.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
 }
 
@@ -32,10 +32,10 @@ function parseArguments(args) {
   const flags = args.filter((arg) => arg.startsWith('--'));
   const names = args.filter((arg) => !arg.startsWith('--'));
   const folders = serverFolders();
-  const known = flags.every((flag) => /^--(no-eio3|needs|main=\d+)$/.test(flag))
+  const known = flags.every((flag) => /^--(no-eio3|needs|main=\d+|tls=.+|redis=\d+)$/.test(flag))
     && (flags.length < 2 || !flags.includes('--needs'));
   if (names.length !== 1 || !folders.includes(names[0]) || !known) {
-    fail(`usage: node app.js [--needs] <${folders.join('|')}> [--no-eio3] [--main=<port>]`);
+    fail(`usage: node app.js [--needs] <${folders.join('|')}> [--no-eio3] [--main=<port>] [--tls=<folder>] [--redis=<port>]`);
   }
   return { folder: names[0], flags };
 }

@@ -34,9 +34,9 @@ function parseTarget(target) {
   return { path: mark < 0 ? target : target.slice(0, mark), query: query };
 }
 
-// Node 0.10 cannot reset a connection: there it just ends.
+// Node 0.10 cannot reset a connection, and no Node one with TLS: those just end.
 function reset(tcp) {
-  if (tcp.resetAndDestroy) tcp.resetAndDestroy();
+  if (tcp.resetAndDestroy && !tcp.encrypted) tcp.resetAndDestroy();
   else tcp.destroy();
 }
 

@@ -2,7 +2,7 @@
 
 // One process = one pinned socket.io version on several ports. app.js runs this, on the Node that the version needs:
 //
-//     node lib/serve.js <folder> [--no-eio3] [--main=<port>]
+//     node lib/serve.js <folder> [--no-eio3] [--main=<port>] [--tls=<folder>] [--redis=<port>]
 //
 // stdout carries exactly one line, the ready line. The process ends when its standard input closes.
 
@@ -12,8 +12,14 @@ var Faults = require('./faults.js').Faults;
 var Journal = require('./journal.js');
 var assign = require('./old-node.js').assign;
 var startControl = require('./control.js');
+var tls = require('./tls.js');
 
-function serve(folder, eio3, main) {
+function serve(folder, args) {
+  var eio3 = args.indexOf('--no-eio3') < 0;
+  var main = Number(valueOf(args, '--main='));
+  var secure = valueOf(args, '--tls=');
+  var redis = Number(valueOf(args, '--redis='));
+
   // Old modules like to talk; stdout is for the ready line alone.
   console.log = console.info = console.error;
 
@@ -41,7 +47,13 @@ function serve(folder, eio3, main) {
   var isOld = /^0\./.test(folder);
   var startServers = isOld ? require('./v0') : require('./v1');
   var servers = startServers(socketIo, {
-    folder: folder, eio3: eio3, notFound: notFound, journal: journal, faults: faults
+    folder: folder,
+    eio3: eio3,
+    adapter: redis ? adapterOf(folder, redis) : null,
+    secure: secure ? tls.variants(secure) : [],
+    notFound: notFound,
+    journal: journal,
+    faults: faults
   });
   var ports = {};
   // 0.9 knows no Engine.IO.
@@ -49,15 +61,18 @@ function serve(folder, eio3, main) {
   servers.push({ name: 'control', server: startControl({ journal: journal, faults: faults, about: about }) });
 
   var open = servers.length;
+  function opened() {
+    open -= 1;
+    if (open === 0) process.stdout.write(JSON.stringify(assign({ ready: true }, about)) + '\n');
+  }
   servers.forEach(function (entry) {
     ports[entry.name] = 0; // in this order
     entry.server.on('error', fail);
     entry.server.listen(entry.name === 'main' ? main : 0, '127.0.0.1', function () {
       entry.server.removeListener('error', fail);
       ports[entry.name] = entry.server.address().port;
-      open -= 1;
-      if (open > 0) return;
-      process.stdout.write(JSON.stringify(assign({ ready: true }, about)) + '\n');
+      if (entry.whenReady) entry.whenReady(opened);
+      else opened();
     });
   });
 }
@@ -76,16 +91,22 @@ function isName(argument) {
   return argument.slice(0, 2) !== '--';
 }
 
-// The port that --main=<port> asks for; 0, any, without it.
-function mainPort(args) {
-  return args.reduce(function (port, argument) {
-    var asked = /^--main=(\d+)$/.exec(argument);
-    return asked ? Number(asked[1]) : port;
-  }, 0);
+// What stands behind such a flag; empty, which is also 0, without it.
+function valueOf(args, flag) {
+  var found = args.filter(function (argument) {
+    return argument.slice(0, flag.length) === flag;
+  });
+  return found.length > 0 ? found[0].slice(flag.length) : '';
+}
+
+// What the nodes of a deployment tell each other their broadcasts by.
+function adapterOf(folder, port) {
+  var adapter = require(path.join(__dirname, '..', folder, 'node_modules', 'socket.io-redis'));
+  return adapter({ host: '127.0.0.1', port: port });
 }
 
 try {
-  serve(process.argv.slice(2).filter(isName)[0], process.argv.indexOf('--no-eio3') < 0, mainPort(process.argv));
+  serve(process.argv.slice(2).filter(isName)[0], process.argv.slice(2));
 } catch (error) {
   fail(error);
 }

@@ -4,6 +4,7 @@
 
 var faults = require('./faults.js');
 var old = require('./old-node.js');
+var tls = require('./tls.js');
 
 var BODY_KEPT = 4096;
 
@@ -11,11 +12,12 @@ var connections = 0;
 
 // Call after socket.io has attached itself: its listeners are taken over and called from here.
 //
-// `tap` is { port, journal, faults, classify }; classify(req, target, upgrade) returns { kind, transport, sid }.
+// `tap` is { port, secure, journal, faults, classify }; classify(req, target, upgrade) returns { kind, transport, sid }.
 function tapHttp(server, tap) {
-  server.on('connection', function (tcp) {
+  // With TLS a request names the connection inside, which the other event brings.
+  server.on(tap.secure ? 'secureConnection' : 'connection', function (connection) {
     connections += 1;
-    tcp.journalNumber = connections;
+    connection.journalNumber = connections;
   });
 
   var onRequest = takeListeners(server, 'request');
@@ -74,6 +76,7 @@ function recordRequest(tap, req, upgrade) {
     port: tap.port,
     kind: what.kind,
     connection: req.socket.journalNumber,
+    tls: tls.shown(req.socket),
     method: req.method,
     url: req.url,
     query: target.query,

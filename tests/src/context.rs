@@ -11,6 +11,7 @@ use sio_net::{Client, ClientBuilder};
 
 pub use crate::case::Mode;
 use crate::case::{Failure, Outcome};
+use crate::certificates::{Certificates, SERVER_NAME};
 use crate::control::Tagged;
 use crate::ensure_eq;
 use crate::server::Server;
@@ -102,6 +103,24 @@ impl<P: Session> Context<P> {
     #[must_use]
     pub fn url(&self, variant: &str) -> String {
         format!("http://127.0.0.1:{}", self.server.port(variant))
+    }
+
+    /// The URL of a variant with TLS, by the [name](crate::certificates::SERVER_NAME) that its certificate is for.
+    #[must_use]
+    pub fn tls_url(&self, variant: &str) -> String {
+        format!("https://{SERVER_NAME}:{}", self.server.port(variant))
+    }
+
+    /// The same by its address, which no certificate is for.
+    #[must_use]
+    pub fn tls_url_by_address(&self, variant: &str) -> String {
+        format!("https://127.0.0.1:{}", self.server.port(variant))
+    }
+
+    /// The certificates of the server's variants with TLS.
+    #[must_use]
+    pub fn certificates(&self) -> &Certificates {
+        self.server.certificates()
     }
 
     /// A connection to the plain server, over the transports of the mode, with the tag. Once lost, it is over: a case that

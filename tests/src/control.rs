@@ -109,6 +109,8 @@ pub struct Request {
     pub sid: Option<String>,
     /// The session it opened.
     pub opened: Option<String>,
+    /// What the client showed in its TLS handshake; `None` without TLS.
+    pub tls: Option<TlsSeen>,
     /// The headers, names in lower case.
     pub headers: BTreeMap<String, Value>,
     /// The length of the body.
@@ -121,6 +123,15 @@ pub struct Request {
     pub at: f64,
     /// When it was over.
     pub ended_at: Option<f64>,
+}
+
+/// What a client showed in its TLS handshake.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct TlsSeen {
+    /// The name of the server that it asked for.
+    pub server_name: Option<String>,
+    /// The common name of its certificate.
+    pub client: Option<String>,
 }
 
 impl Request {

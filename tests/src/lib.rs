@@ -7,11 +7,15 @@
 //! | module | what is in it |
 //! | --- | --- |
 //! | [`server`] | a running server process |
+//! | [`certificates`] | those of its ports with TLS, and of clients |
+//! | [`daemon`] | programs from packages, such as proxies and balancers |
+//! | [`process`], [`scratch`] | processes and folders that last as long as a test needs them |
 //! | [`control`] | what the server saw, and making it do something |
 //! | [`http`] | the few plain HTTP requests that takes |
 //! | [`front`] | a TCP proxy in front of a server that does harm on request |
 //! | [`context`] | what a case is given: a server, a transport, a tag of its own |
 //! | [`case`] | a case, its outcome, and the checks |
+//! | [`group`] | which cases take a deployment |
 //! | [`suites`] | the cases, by group |
 //! | [`protocol`] | what the suites have to know of a protocol, and which server speaks which |
 //! | [`demo`] | what a client can do, in a few lines of output |
@@ -21,17 +25,22 @@
 //! | [`runner`], [`expected`], [`report`] | running them, judging, showing |
 
 pub mod case;
+pub mod certificates;
 pub mod context;
 pub mod control;
+pub mod daemon;
 pub mod demo;
 pub mod expected;
 pub mod faults;
 pub mod front;
+pub mod group;
 pub mod http;
 pub mod outage;
+pub mod process;
 pub mod protocol;
 pub mod report;
 pub mod runner;
+pub mod scratch;
 pub mod server;
 pub mod soak;
 pub mod suites;

@@ -11,6 +11,7 @@ use sio_conformance::case::{Mode, is_meant};
 use sio_conformance::demo;
 use sio_conformance::expected::Expected;
 use sio_conformance::faults;
+use sio_conformance::group::Group;
 use sio_conformance::outage;
 use sio_conformance::protocol::family_of;
 use sio_conformance::report::{self, Totals};
@@ -20,8 +21,8 @@ use sio_conformance::soak;
 use sio_conformance::suites;
 
 const HELP: &str = "\
-conformance run [--server S]… [--transport polling|websocket|upgrade|htmlfile|jsonp-polling]… [--case V6.1|V6]…
-                [--out DIR] [--list]
+conformance run [--group servers|deployments]… [--server S]… [--transport polling|websocket|upgrade|htmlfile|jsonp-polling]…
+                [--case V6.1|V6]… [--out DIR] [--list]
 conformance serve S          start a server, show its ports, end with Ctrl-D or Ctrl-C
 conformance demo [--server S]
 conformance faults [--server S] [--transport T] [--cases N] [--seed X]
@@ -92,6 +93,7 @@ fn run(mut arguments: lexopt::Parser) -> Result<ExitCode, Problem> {
     let mut list = false;
     while let Some(argument) = arguments.next()? {
         match argument {
+            Long("group") => plan.groups.push(group_name(&arguments.value()?.string()?)?),
             Long("server") => plan
                 .servers
                 .push(server_name(arguments.value()?.string()?)?),
@@ -137,6 +139,13 @@ fn server_name(name: String) -> Result<String, Problem> {
     )))
 }
 
+fn group_name(name: &str) -> Result<Group, Problem> {
+    Group::named(name).ok_or_else(|| {
+        let names = Group::ALL.map(Group::name).join(", ");
+        Problem::Usage(format!("there is no group {name:?}, only {names}"))
+    })
+}
+
 fn mode_name(name: &str) -> Result<Mode, Problem> {
     Mode::named(name).ok_or_else(|| {
         let names = Mode::EVERY.map(Mode::name).join(", ");
@@ -179,7 +188,12 @@ fn serve(mut arguments: lexopt::Parser) -> Result<ExitCode, Problem> {
     let mut ports: Vec<(&String, &u16)> = server.ports().iter().collect();
     ports.sort_by_key(|(variant, _)| (*variant != "main", *variant == "control"));
     for (variant, port) in ports {
-        println!("  {variant:15} http://127.0.0.1:{port}");
+        let scheme_and_host = if variant.starts_with("tls") {
+            "https://localhost"
+        } else {
+            "http://127.0.0.1"
+        };
+        println!("  {variant:15} {scheme_and_host}:{port}");
     }
     std::io::stdout()
         .flush()

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::case::{AnyCase, Mode, Outcome, is_meant};
 use crate::expected::{Expect, Expected, Row};
+use crate::group::Group;
 use crate::protocol::family_of;
 use crate::server::{SERVERS, Server, StartError};
 use crate::suites;
@@ -29,11 +30,13 @@ const AT_A_TIME: usize = 4;
 /// Which cases to run. Empty lists mean all.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
+    /// Groups.
+    pub groups: Vec<Group>,
     /// Names of servers.
     pub servers: Vec<String>,
     /// Modes.
     pub modes: Vec<Mode>,
-    /// Numbers of cases (`V6.1`) or groups (`V6`).
+    /// Numbers of cases (`V6.1`), or all with the same beginning (`V6`).
     pub cases: Vec<String>,
 }
 
@@ -45,7 +48,10 @@ impl Plan {
     }
 
     fn has_case(&self, case: &AnyCase) -> bool {
-        self.cases.is_empty() || self.cases.iter().any(|name| is_meant(name, case.id))
+        let in_groups = self.groups.is_empty() || self.groups.contains(&Group::of(case.id));
+        let is_named =
+            self.cases.is_empty() || self.cases.iter().any(|name| is_meant(name, case.id));
+        in_groups && is_named
     }
 
     fn has_mode(&self, mode: Mode) -> bool {
@@ -361,5 +367,24 @@ mod tests {
             .collect();
         assert!(ids.contains(&"V1.1") && ids.contains(&"V2.2"), "{ids:?}");
         assert!(!ids.contains(&"V2.1"), "{ids:?}");
+    }
+
+    #[test]
+    fn plan_takes_groups() {
+        let ids = |groups: &[Group]| -> Vec<&str> {
+            let plan = Plan {
+                groups: groups.to_vec(),
+                ..Plan::default()
+            };
+            let cells = plan.cells("2.5.1");
+            cells.iter().map(|(case, _)| case.id).collect()
+        };
+        let deployments = ids(&[Group::Deployments]);
+        assert!(deployments.contains(&"C5.1") && !deployments.contains(&"C1.1"));
+        let servers = ids(&[Group::Servers]);
+        assert!(servers.contains(&"C1.1") && !servers.contains(&"C5.1"));
+        let all = ids(&[]);
+        assert_eq!(all.len(), deployments.len() + servers.len());
+        assert_eq!(ids(&Group::ALL), all);
     }
 }

@@ -1,18 +1,21 @@
 //! A running server process.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
+use crate::certificates::Certificates;
 use crate::control::Control;
+use crate::process::{self, Output, STOP_LIMIT, lock};
 
 /// The servers, in the order of the tables.
 pub const SERVERS: [&str; 15] = [
@@ -36,23 +39,36 @@ pub const SERVERS: [&str; 15] = [
 /// The server that refuses clients of Engine.IO 3.
 pub const REFUSING: &str = "4.8.4-no-eio3";
 
+/// The servers that are also tested as they are deployed: with TLS and behind proxies.
+pub const DEPLOYED: [&str; 3] = ["0.9.19", "1.4.5", "2.5.1"];
+
+/// The server that is also one node of several behind a balancer.
+pub const CLUSTERED: &str = "2.5.1";
+/// Where such a node runs from: the same version, with what it tells the other nodes by.
+const NODE_FOLDER: &str = "2.5.1-redis";
+
 const START_LIMIT: Duration = Duration::from_secs(20);
-const STOP_LIMIT: Duration = Duration::from_secs(2);
-const OUTPUT_KEPT: usize = 64 << 10;
 /// What `app.js` ends with when a server does not run on this machine.
 const NOT_HERE: i32 = 3;
 
 /// A process that serves one version of socket.io on several ports. It is ended when this is dropped.
 pub struct Server {
-    name: String,
+    setup: Setup,
     ports: BTreeMap<String, u16>,
     control: Control,
     process: Mutex<Child>,
     output: Output,
 }
 
-/// What a process wrote, the newest part of it.
-type Output = Arc<Mutex<VecDeque<u8>>>;
+/// What a server is started with, so that it can be started again.
+#[derive(Debug, Clone)]
+struct Setup {
+    name: String,
+    /// The folder of `node-server`.
+    folder: String,
+    flags: Vec<OsString>,
+    certificates: Option<Arc<Certificates>>,
+}
 
 /// Why a server did not start, in one sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,9 +78,9 @@ pub struct StartError {
 }
 
 impl StartError {
-    fn new(text: String) -> Self {
+    fn new(text: impl Into<String>) -> Self {
         Self {
-            text,
+            text: text.into(),
             not_here: false,
         }
     }
@@ -90,14 +106,33 @@ struct Ready {
 }
 
 impl Server {
-    /// Starts a server: one of [`SERVERS`]. Returns when its ports are open.
+    /// Starts a server: one of [`SERVERS`]; those that are [deployed](DEPLOYED) get certificates of their own. Returns when
+    /// its ports are open.
     ///
     /// # Errors
     /// If the name is unknown, Node or the version is not installed, it does not run on this machine, or the server does
     /// not become ready in time.
     pub fn start(name: &str) -> Result<Self, StartError> {
-        let (folder, flags) = folder_of(name)?;
-        Self::launch(name, &folder, &flags)
+        let mut setup = setup_of(name)?;
+        if DEPLOYED.contains(&name) {
+            setup = setup.with_tls().map_err(StartError::new)?;
+        }
+        Self::launch(setup, None)
+    }
+
+    /// Starts [the server](CLUSTERED) as one node of several, which tell each other their broadcasts by the redis server on
+    /// that port. It has the port `main` alone.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_node(redis: u16) -> Result<Self, StartError> {
+        let setup = Setup {
+            name: CLUSTERED.to_owned(),
+            folder: NODE_FOLDER.to_owned(),
+            flags: vec![format!("--redis={redis}").into()],
+            certificates: None,
+        };
+        Self::launch(setup, None)
     }
 
     /// Starts a server anew after it was [killed](Self::kill): the port `main` is the same, the others are not.
@@ -105,29 +140,27 @@ impl Server {
     /// # Errors
     /// As [`start`](Self::start); besides if somebody else has taken that port meanwhile.
     pub fn start_again(&self) -> Result<Self, StartError> {
-        let (folder, mut flags) = folder_of(&self.name)?;
-        flags.push(format!("--main={}", self.port("main")));
-        Self::launch(&self.name, &folder, &flags)
+        Self::launch(self.setup.clone(), Some(self.port("main")))
     }
 
-    fn launch(name: &str, folder: &str, flags: &[String]) -> Result<Self, StartError> {
-        let mut process = spawn(folder, flags)?;
-        let (output, reader) = keep_stderr(&mut process);
+    fn launch(setup: Setup, main: Option<u16>) -> Result<Self, StartError> {
+        let mut process = spawn(&setup, main)?;
+        let output = process.stderr.take().map(Output::keep);
+        let output = output.ok_or_else(|| StartError::new("its standard error is missing"))?;
         let ready = match process.stdout.take() {
             Some(stdout) => wait_until_ready(stdout),
             None => Err("its standard output is missing".to_owned()),
         };
         let ready = ready.map_err(|why| {
-            let status = stop(&mut process);
-            wait_for_last_words(reader);
-            let said = text_of(&output);
-            let said = said.trim();
+            let status = process::stop(&mut process);
+            let said = output.last_words();
             if status == Some(NOT_HERE) {
                 return StartError {
-                    text: said.to_owned(),
+                    text: said,
                     not_here: true,
                 };
             }
+            let name = &setup.name;
             StartError::new(format!(
                 "the server {name} did not start: {why}; it said: {said}"
             ))
@@ -135,7 +168,7 @@ impl Server {
         let ports = ready?.ports;
         let control = ports.get("control").copied().unwrap_or_default();
         Ok(Self {
-            name: name.to_owned(),
+            setup,
             ports,
             control: Control::new(control),
             process: Mutex::new(process),
@@ -146,15 +179,14 @@ impl Server {
     /// The name it was started by, for example `2.5.1` or `4.8.4-no-eio3`.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        &self.setup.name
     }
 
     /// The socket.io version, for example `4.8.4`.
     #[must_use]
     pub fn version(&self) -> &str {
-        self.name
-            .split_once('-')
-            .map_or(&self.name, |(version, _)| version)
+        let name = self.name();
+        name.split_once('-').map_or(name, |(version, _)| version)
     }
 
     /// The port of a variant, for example `main`.
@@ -167,7 +199,8 @@ impl Server {
             Some(port) => *port,
             None => panic!(
                 "the server {} has no port {variant:?}, only {:?}",
-                self.name, self.ports
+                self.name(),
+                self.ports
             ),
         }
     }
@@ -176,6 +209,18 @@ impl Server {
     #[must_use]
     pub fn ports(&self) -> &BTreeMap<String, u16> {
         &self.ports
+    }
+
+    /// The certificates of its ports with TLS, and of the clients they know.
+    ///
+    /// # Panics
+    /// If the server has none: the test is not for this server.
+    #[must_use]
+    pub fn certificates(&self) -> &Certificates {
+        match &self.setup.certificates {
+            Some(certificates) => certificates,
+            None => panic!("the server {} has no TLS", self.name()),
+        }
     }
 
     /// What the server saw, and making it do something.
@@ -187,7 +232,7 @@ impl Server {
     /// What the process wrote to standard error, the newest part of it.
     #[must_use]
     pub fn output(&self) -> String {
-        text_of(&self.output)
+        self.output.text()
     }
 
     /// Kills the process, which has no time to say goodbye to anybody. Returns when nobody listens on its port `main` any
@@ -215,7 +260,7 @@ impl Server {
 
     /// Ends the process: closes its standard input, waits 2 s at most, then kills it. A second call does nothing.
     pub fn stop(&self) {
-        _ = stop(&mut lock(&self.process));
+        _ = process::stop(&mut lock(&self.process));
     }
 }
 
@@ -228,32 +273,49 @@ impl Drop for Server {
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
-            .field("name", &self.name)
+            .field("name", &self.name())
             .field("ports", &self.ports)
             .finish_non_exhaustive()
     }
 }
 
-/// The folder of `node-server` and the flags that a name stands for.
-fn folder_of(name: &str) -> Result<(String, Vec<String>), StartError> {
+fn setup_of(name: &str) -> Result<Setup, StartError> {
     if !SERVERS.contains(&name) {
         return Err(StartError::new(format!(
             "there is no server {name:?}, only {}",
             SERVERS.join(", ")
         )));
     }
-    Ok(match name.strip_suffix("-no-eio3") {
-        Some(folder) => (folder.to_owned(), vec!["--no-eio3".to_owned()]),
-        None => (name.to_owned(), Vec::new()),
+    let (folder, flags) = match name.strip_suffix("-no-eio3") {
+        Some(folder) => (folder, vec!["--no-eio3".into()]),
+        None => (name, Vec::new()),
+    };
+    Ok(Setup {
+        name: name.to_owned(),
+        folder: folder.to_owned(),
+        flags,
+        certificates: None,
     })
 }
 
-fn spawn(folder: &str, flags: &[String]) -> Result<Child, StartError> {
+impl Setup {
+    fn with_tls(mut self) -> Result<Self, String> {
+        let certificates = Certificates::new()?;
+        let mut flag = OsString::from("--tls=");
+        flag.push(certificates.folder());
+        self.flags.push(flag);
+        self.certificates = Some(Arc::new(certificates));
+        Ok(self)
+    }
+}
+
+fn spawn(setup: &Setup, main: Option<u16>) -> Result<Child, StartError> {
     let servers = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../node-server"));
     Command::new("node")
         .arg("app.js")
-        .arg(folder)
-        .args(flags)
+        .arg(&setup.folder)
+        .args(&setup.flags)
+        .args(main.map(|port| format!("--main={port}")))
         .current_dir(servers)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -265,31 +327,6 @@ fn spawn(folder: &str, flags: &[String]) -> Result<Child, StartError> {
                  `cargo xtask test-servers` installs all the rest"
             ))
         })
-}
-
-fn keep_stderr(process: &mut Child) -> (Output, Option<JoinHandle<()>>) {
-    let output = Output::default();
-    let reader = process.stderr.take().map(|mut stderr| {
-        let kept = Arc::clone(&output);
-        thread::spawn(move || {
-            let mut chunk = [0; 4096];
-            while let Ok(read @ 1..) = stderr.read(&mut chunk) {
-                let mut kept = lock(&kept);
-                kept.extend(&chunk[..read]);
-                let surplus = kept.len().saturating_sub(OUTPUT_KEPT);
-                kept.drain(..surplus);
-            }
-        })
-    });
-    (output, reader)
-}
-
-/// Until all that a process wrote before its end is read, within the limit for stopping.
-fn wait_for_last_words(reader: Option<JoinHandle<()>>) {
-    let deadline = Instant::now() + STOP_LIMIT;
-    while reader.as_ref().is_some_and(|reader| !reader.is_finished()) && Instant::now() < deadline {
-        thread::sleep(Duration::from_millis(5));
-    }
 }
 
 fn wait_until_ready(stdout: ChildStdout) -> Result<Ready, String> {
@@ -309,36 +346,6 @@ fn wait_until_ready(stdout: ChildStdout) -> Result<Ready, String> {
     }
 }
 
-/// Returns the status it ended with by itself.
-fn stop(process: &mut Child) -> Option<i32> {
-    drop(process.stdin.take());
-    let deadline = Instant::now() + STOP_LIMIT;
-    while Instant::now() < deadline {
-        match process.try_wait() {
-            Ok(None) => thread::sleep(Duration::from_millis(5)),
-            Ok(Some(status)) => return status.code(),
-            Err(_) => return None,
-        }
-    }
-    // It may have ended just now; either way it is gone after this.
-    drop(process.kill());
-    drop(process.wait());
-    None
-}
-
-fn text_of(output: &Output) -> String {
-    let (head, tail) = {
-        let kept = lock(output);
-        let (head, tail) = kept.as_slices();
-        (head.to_vec(), tail.to_vec())
-    };
-    String::from_utf8_lossy(&[head, tail].concat()).into_owned()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -356,8 +363,10 @@ mod tests {
 
     #[test]
     fn refusing_server_is_the_same_version_with_a_flag() {
-        assert_eq!(folder_of("2.5.1").unwrap(), ("2.5.1".to_owned(), vec![]));
-        let flags = vec!["--no-eio3".to_owned()];
-        assert_eq!(folder_of(REFUSING).unwrap(), ("4.8.4".to_owned(), flags));
+        let plain = setup_of("4.8.4").unwrap();
+        assert_eq!((&*plain.folder, plain.flags), ("4.8.4", vec![]));
+        let refusing = setup_of(REFUSING).unwrap();
+        let flags = vec![OsString::from("--no-eio3")];
+        assert_eq!((&*refusing.folder, refusing.flags), ("4.8.4", flags));
     }
 }

@@ -9,6 +9,8 @@ pub mod c2;
 pub mod c3;
 pub mod c4;
 pub mod c5;
+pub mod c6;
+pub mod c7;
 pub mod c8;
 pub mod l1;
 pub mod l2;
@@ -37,6 +39,7 @@ mod legacy_kit;
 mod returning;
 
 use crate::case::{AnyCase, Case};
+use crate::group::is_for;
 use crate::protocol::{Protocol, WithProtocol, of_server};
 
 /// All cases, in the order of the checklist, each once.
@@ -60,7 +63,9 @@ pub fn for_server(server: &str) -> Vec<AnyCase> {
             any(P::cases_for(self.0))
         }
     }
-    of_server(server, CasesFor(server))
+    let mut cases = of_server(server, CasesFor(server));
+    cases.retain(|case| is_for(server, case.id));
+    cases
 }
 
 /// The cases of 0.9 alone.
@@ -98,6 +103,8 @@ pub(crate) fn of_both<P: Protocol>() -> Vec<Case<P>> {
     cases.extend(c3::cases());
     cases.extend(c4::cases());
     cases.extend(c5::cases());
+    cases.extend(c6::cases());
+    cases.extend(c7::cases());
     cases.extend(c8::cases());
     cases.extend(c10::cases());
     cases
