@@ -35,6 +35,18 @@ use crate::tls::{Connector, Tls};
 /// that [`connect`](Self::connect) returns, as in the JavaScript client; the HTTP path is an option of its own
 /// ([`path`](Self::path)). The query goes with every request. User and password become basic authorization.
 ///
+/// # What goes on which leg
+/// The legs are the handshake, polls, posts, the WebSocket, the WebSocket of an upgrade, and all of them again after a loss.
+///
+/// | option | on which leg |
+/// | --- | --- |
+/// | [`header`](Self::header), [`user_agent`](Self::user_agent), [`origin`](Self::origin), [`basic_auth`](Self::basic_auth), user and password of the URL | every request |
+/// | [`cookie`](Self::cookie), and what servers set | every request that their domain, path and `Secure` allow |
+/// | [`query`](Self::query), the URL's query | every request of 1.x and later. 0.9 servers look at it in the handshake only, but have it on all |
+/// | [`path`](Self::path) | every request |
+/// | [`tls`](Self::tls), [`proxy`](Self::proxy) | every connection. Headers and cookies are never shown to a proxy that only makes a tunnel |
+/// | what [`before_attempt`](Self::before_attempt) changes | every leg of that attempt and of its session |
+///
 /// # Defaults
 /// the protocol's [`transports`](Self::transports); connect timeout 20 s, upgrade timeout 10 s, close timeout 1.5 s, send
 /// timeout 20 s, send buffer 8 MiB; [reconnection](Self::reconnect) for ever; 10,000 emits with 64 MiB waiting in each
