@@ -7,6 +7,7 @@
 //! A streamed answer is reported as it comes. ureq's reader hands out what it has, and reads from the stream only when
 //! it has nothing.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::mem;
@@ -177,6 +178,8 @@ impl fmt::Debug for Shared {
 struct Client {
     /// Its requests, for errors.
     what: ByteString,
+    /// Whether there was an answer before.
+    answered: Cell<bool>,
     agent: ureq::Agent,
     config: HttpConfig,
     wire: Arc<Wire>,
@@ -232,6 +235,7 @@ impl Client {
         let addresses = Addresses(config.route.clone());
         Self {
             what,
+            answered: Cell::new(false),
             agent: ureq::Agent::with_parts(settings, dialler, addresses),
             config,
             wire,
@@ -291,6 +295,7 @@ impl Client {
                 self.agent.run(request)?
             }
         };
+        self.answered.set(true);
         self.config.cookies.store(response.headers(), &url);
         if let Some(proxy) = proxy
             && response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED
@@ -345,7 +350,8 @@ impl Client {
                 Error::protocol(context, limit)
             }
             ureq::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                Error::transport(context, ClosedWithoutAnswer)
+                let may_want_tls = self.config.route.tls.is_none() && !self.answered.get();
+                Error::transport(context, ClosedWithoutAnswer { may_want_tls })
             }
             ureq::Error::Io(error) => Error::transport(context, error),
             error => Error::transport(context, error),
@@ -404,8 +410,18 @@ struct UnknownCoding(String);
 
 /// What a peer means that closes a connection instead of answering.
 #[derive(Debug, thiserror::Error)]
-#[error("the connection was closed without an answer")]
-pub(crate) struct ClosedWithoutAnswer;
+#[error("the connection was closed without an answer{}", if *.may_want_tls { "; is this a port for https?" } else { "" })]
+pub(crate) struct ClosedWithoutAnswer {
+    /// Nothing was encrypted, and the server has not said a word so far.
+    pub(crate) may_want_tls: bool,
+}
+
+/// The first byte of a TLS alert, which no answer of HTTP begins with.
+pub(crate) const TLS_ALERT: u8 = 0x15;
+
+#[derive(Debug, thiserror::Error)]
+#[error("what answers speaks TLS: this is a port for https")]
+pub(crate) struct AnswersInTls;
 
 /// A header's value as text.
 pub(crate) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<ByteString> {
@@ -512,7 +528,11 @@ impl Transport for HttpStream {
                 result => break result?,
             }
         };
+        let is_alert = !self.is_tls && !self.at_request_line && buffer[0] == TLS_ALERT;
         self.buffers.input_appended(count);
+        if is_alert && count > 0 {
+            return Err(ureq::Error::Other(Box::new(AnswersInTls)));
+        }
         // What is written behind an answer is the next request.
         self.at_request_line = true;
         self.wire

@@ -18,7 +18,7 @@ use tungstenite::{ClientHandshake, HandshakeError, Message, Utf8Bytes, WebSocket
 use crate::cookies::Cookies;
 use crate::dialler::{Dial, Route, Step};
 use crate::frames::Repaired;
-use crate::http::{ClosedWithoutAnswer, text};
+use crate::http::{AnswersInTls, ClosedWithoutAnswer, TLS_ALERT, text};
 use crate::stream::Stream;
 
 /// The buffer to read into. tungstenite would take 128 KiB for every connection.
@@ -44,6 +44,8 @@ pub(crate) struct WebSocketRequest {
     pub(crate) max_message: usize,
     /// How the server bends the protocol.
     pub(crate) rules: WebSocketRules,
+    /// Whether the server has not answered anything so far.
+    pub(crate) is_first: bool,
 }
 
 /// A WebSocket in one of its stages.
@@ -216,8 +218,9 @@ impl WebSocketLeg {
             .write_buffer_size(WRITE_BUFFER)
             .max_message_size(Some(self.request.max_message))
             .max_frame_size(Some(self.request.max_message));
+        let is_plain = matches!(stream, Stream::Plain(_));
         let stream = Repaired::new(stream, self.request.rules);
-        ClientHandshake::start(Watched::new(stream), request, Some(config))
+        ClientHandshake::start(Watched::new(stream, is_plain), request, Some(config))
             .map_err(|error| Error::transport(self.context(), error))
     }
 
@@ -277,7 +280,8 @@ impl WebSocketLeg {
     fn handshake_error(&self, error: tungstenite::Error) -> Error {
         match error {
             tungstenite::Error::Protocol(ProtocolError::HandshakeIncomplete) => {
-                Error::transport(self.context(), ClosedWithoutAnswer)
+                let may_want_tls = self.request.is_first && self.request.route.tls.is_none();
+                Error::transport(self.context(), ClosedWithoutAnswer { may_want_tls })
             }
             tungstenite::Error::Io(error) => Error::transport(self.context(), error),
             tungstenite::Error::AttackAttempt => Error::protocol(self.context(), HeadTooLarge),
@@ -460,15 +464,18 @@ pub(crate) struct Watched<S> {
     left: usize,
     /// How much was written since somebody last asked.
     written: usize,
+    /// Nothing is encrypted.
+    is_plain: bool,
 }
 
 impl<S> Watched<S> {
     /// Enough for the head of an answer and the first line behind it.
     const HEAD: usize = 2048;
 
-    fn new(stream: S) -> Self {
+    fn new(stream: S, is_plain: bool) -> Self {
         Self {
             stream,
+            is_plain,
             head: Some(Vec::new()),
             // The handshake has bounds of its own.
             left: usize::MAX,
@@ -499,6 +506,9 @@ impl<S: Read> Read for Watched<S> {
         let count = self.stream.read(&mut buffer[..most])?;
         self.left -= count;
         if let Some(head) = &mut self.head {
+            if self.is_plain && head.is_empty() && buffer[..count].first() == Some(&TLS_ALERT) {
+                return Err(io::Error::other(AnswersInTls));
+            }
             let room = Self::HEAD.saturating_sub(head.len()).min(count);
             head.extend_from_slice(&buffer[..room]);
         }
@@ -567,6 +577,7 @@ mod tests {
                 },
                 max_message: 1 << 20,
                 rules,
+                is_first: true,
             };
             let leg = WebSocketLeg::start(request, poll.registry(), Token(1)).unwrap();
             Self { poll, leg }

@@ -472,6 +472,7 @@ impl<P: Session> Link<P> {
             cookies: self.cookies.clone(),
             max_message: self.options.limits.message_bytes,
             rules: P::WEBSOCKET,
+            is_first: self.get.is_none(),
         };
         self.tokens += 1;
         self.readable = false;
