@@ -52,7 +52,7 @@ impl Proxy {
     /// For `http` and `ws` servers `http_proxy` counts, for `https` and `wss` servers `https_proxy`, for those without one
     /// `all_proxy`; each in small letters first, then in capitals. `HTTP_PROXY` in capitals is not looked at where
     /// `REQUEST_METHOD` is set, for there a web server's client may have set it. `no_proxy` names the
-    /// [exceptions](Self::except).
+    /// [exceptions](Self::except). A variable that is empty is none.
     pub fn from_env() -> Self {
         Self::choose(Choice::Environment)
     }
@@ -64,14 +64,14 @@ impl Proxy {
 
     /// This proxy: `http://host:port` (port 80 if there is none), `socks5://host:port` (this machine looks names up) or
     /// `socks5h://host:port` (the proxy does; 1080 if there is no port), each with `user:password@` if it wants them. Without a
-    /// scheme it is `http`.
+    /// scheme it is `http`; `socks`, which desktops put into the environment, is `socks5h`.
     ///
     /// Whether that is a usable URL is checked when the client is built.
     pub fn to(url: &str) -> Self {
         Self::choose(Choice::To(url.to_owned()))
     }
 
-    /// Adds servers that are connected to without the proxy, separated by commas, as `no_proxy` has them: a name stands
+    /// Adds servers that are connected to without the proxy, separated by commas or spaces, as `no_proxy` has them: a name stands
     /// for itself and all below it, with or without a dot or `*.` before it; an address or a network (`10.0.0.0/8`) for servers
     /// that the URL names by address; each may have a port; `*` is everything.
     pub fn except(mut self, servers: &str) -> Self {
@@ -89,7 +89,8 @@ impl Proxy {
 
     /// Looks at the environment and checks everything.
     pub(crate) fn check(&self) -> Result<ProxyRules, UsageError> {
-        self.check_with(|name| env::var(name).ok())
+        // What is not UTF-8 is no URL, and is told to be none.
+        self.check_with(|name| Some(env::var_os(name)?.to_string_lossy().into_owned()))
     }
 
     fn check_with(&self, env: impl Fn(&str) -> Option<String>) -> Result<ProxyRules, UsageError> {
@@ -101,19 +102,16 @@ impl Proxy {
                 (Some(server.clone()), Some(server))
             }
             Choice::Environment => {
-                for name in ["no_proxy", "NO_PROXY"] {
-                    if let Some(servers) = env(name) {
-                        exceptions.push(',');
-                        exceptions.push_str(&servers);
-                        break;
-                    }
+                let env = |name| env(name).filter(|value| !value.trim().is_empty());
+                if let Some(servers) = env("no_proxy").or_else(|| env("NO_PROXY")) {
+                    exceptions.push(',');
+                    exceptions.push_str(&servers);
                 }
                 let is_cgi = env("REQUEST_METHOD").is_some();
                 let first = |names: [&'static str; 4]| -> Result<Option<ProxyServer>, UsageError> {
                     for name in names {
                         let is_safe = name != "HTTP_PROXY" || !is_cgi;
-                        if let Some(url) = env(name).filter(|url| is_safe && !url.trim().is_empty())
-                        {
+                        if let Some(url) = env(name).filter(|_| is_safe) {
                             return ProxyServer::parse(&url, name).map(Some);
                         }
                     }
@@ -128,7 +126,10 @@ impl Proxy {
         Ok(ProxyRules {
             plain,
             tls,
-            exceptions: exceptions.split(',').filter_map(Exception::parse).collect(),
+            exceptions: exceptions
+                .split(|c: char| c == ',' || c.is_whitespace())
+                .filter_map(Exception::parse)
+                .collect(),
         })
     }
 }
@@ -212,7 +213,11 @@ impl ProxyServer {
                 },
                 1080,
             ),
-            "socks5h" => (ProxyKind::Socks { remote_names: true }, 1080),
+            "socks5h" | "socks" => (ProxyKind::Socks { remote_names: true }, 1080),
+            "https" => {
+                let why = "TLS to the proxy itself is not supported; most proxies for https servers want http:// here";
+                return Err(wrong(why.to_owned()));
+            }
             other => {
                 return Err(wrong(format!(
                     "a proxy is reached by http, socks5 or socks5h, not by {other}"
@@ -286,7 +291,6 @@ enum Which {
 impl Exception {
     /// `None` for an empty one.
     fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
         if text.is_empty() {
             return None;
         }
@@ -402,6 +406,8 @@ mod tests {
         let socks = server("socks5h://[::1]");
         assert_eq!((socks.host.as_str(), socks.port), ("::1", 1080));
         assert_eq!(socks.shown, "socks5h://[::1]:1080");
+        let desktop = server("socks://127.0.0.1:9050/");
+        assert_eq!(desktop.kind, ProxyKind::Socks { remote_names: true });
     }
 
     #[test]
@@ -416,6 +422,8 @@ mod tests {
             let error = ProxyServer::parse(url, "proxy").unwrap_err().to_string();
             assert!(!error.contains("secret"), "{error}");
         }
+        let error = ProxyServer::parse("https://p", "https_proxy").unwrap_err();
+        assert!(error.to_string().contains("want http://"), "{error}");
         let long = format!("socks5://{}:x@p", "u".repeat(256));
         assert!(ProxyServer::parse(&long, "proxy").is_err());
         assert_eq!(
@@ -443,6 +451,11 @@ mod tests {
         );
         assert_eq!(chosen(&env, &[], "http://h"), None);
         assert_eq!(chosen(&env, &[("http_proxy", "")], "http://h"), None);
+        let empty_ones = [("http_proxy", ""), ("no_proxy", " ")];
+        let others = [("HTTP_PROXY", "b"), ("NO_PROXY", "h")];
+        let both = [empty_ones, others].concat();
+        assert_eq!(chosen(&env, &both, "http://h"), None);
+        assert_eq!(chosen(&env, &both, "http://i").unwrap(), "http://b:80");
         let cgi = [("HTTP_PROXY", "b"), ("REQUEST_METHOD", "GET")];
         assert_eq!(chosen(&env, &cgi, "http://h"), None);
         assert_eq!(chosen(&Proxy::off(), &all, "http://h"), None);
@@ -458,7 +471,7 @@ mod tests {
     #[test]
     fn exceptions_are_names_addresses_and_networks() {
         let proxy = Proxy::to("p")
-            .except("example.com, .internal,*.lan , 10.0.0.0/8, ::1, h:81, [fe80::]/10");
+            .except("example.com, .internal,*.lan , 10.0.0.0/8 ::1, h:81, [fe80::]/10");
         let is_direct = |url: &str| chosen(&proxy, &[], url).is_none();
         for url in [
             "http://example.com",
