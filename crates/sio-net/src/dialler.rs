@@ -95,6 +95,8 @@ pub(crate) struct Dial {
     route: Route,
     left: VecDeque<(SocketAddr, Option<Destination>)>,
     stage: Stage,
+    /// What a proxy said that would not let us through: more worth telling than that nobody listens at its next address.
+    refusal: Option<Error>,
 }
 
 #[derive(Debug)]
@@ -124,6 +126,7 @@ impl Dial {
             left: route.tries(),
             route,
             stage: Stage::Over,
+            refusal: None,
         };
         let none = io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address");
         let nowhere = Error::transport(format!("connecting to {}", dial.route.host), none);
@@ -178,7 +181,10 @@ impl Dial {
                                 return Ok(Step::Done(stream));
                             }
                         }
-                        Err(error) => self.leave(error, &mut socket, registry, token)?,
+                        Err(error) => {
+                            self.refusal = Some(error.clone());
+                            self.leave(error, &mut socket, registry, token)?;
+                        }
                     }
                 }
                 Stage::Securing(address, handshake) => match handshake.step() {
@@ -224,7 +230,7 @@ impl Dial {
         self.next_try(error, registry, token)
     }
 
-    /// Begins with the next address, or gives up with the error of the last.
+    /// Begins with the next address, or gives up with the error of the last one that was reached, if there is one.
     fn next_try(
         &mut self,
         mut last: Error,
@@ -240,7 +246,7 @@ impl Dial {
                 Err(error) => last = Error::transport(self.route.connecting(address), error),
             }
         }
-        Err(last)
+        Err(self.refusal.take().unwrap_or(last))
     }
 }
 
@@ -372,15 +378,17 @@ pub(crate) fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
     use std::net::{Ipv4Addr, TcpListener};
     #[cfg(feature = "rustls")]
     use std::sync::mpsc;
-    #[cfg(feature = "rustls")]
     use std::thread;
     #[cfg(feature = "rustls")]
     use std::time::Duration;
 
     use super::*;
+    use crate::proxy::Proxy;
+    use crate::target::Target;
 
     #[cfg(feature = "rustls")]
     const PATIENCE: Duration = Duration::from_secs(5);
@@ -425,6 +433,31 @@ mod tests {
         assert!(
             text.starts_with(&format!("connecting to {last}: ")),
             "{text}"
+        );
+    }
+
+    #[test]
+    fn what_a_proxy_says_counts_more_than_its_next_address() {
+        let (proxy, address) = listener();
+        let rules = Proxy::to("http://proxy").check().unwrap();
+        let target = Target::parse("http://server").unwrap();
+        let mut route = route(&[address, closed_port()]);
+        route.proxy = Some(Via {
+            server: Arc::new(rules.for_target(&target).unwrap().clone()),
+            destinations: [Destination::Name("server".to_owned(), 80)].into(),
+            user_agent: None,
+        });
+        let refusing = thread::spawn(move || {
+            let (mut client, _) = proxy.accept().unwrap();
+            let _ = client.read(&mut [0; 512]).unwrap();
+            client.write_all(b"HTTP/1.1 403 No\r\n\r\n").unwrap();
+        });
+        let error = dial_blocking(route, &Cancel::default()).unwrap_err();
+        refusing.join().unwrap();
+        assert!(
+            error.chain().contains("HTTP status 403"),
+            "{}",
+            error.chain()
         );
     }
 

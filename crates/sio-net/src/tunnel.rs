@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, header};
+use sio_core::error::snippet;
 use sio_core::{Error, HttpError};
 
 use crate::proxy::{ProxyKind, ProxyServer};
@@ -155,7 +156,8 @@ impl Tunnel {
         };
         self.input.drain(..length);
         if !self.input.is_empty() {
-            return Err(self.broken(Fault::MoreThanAnAnswer));
+            let more = snippet(&self.input);
+            return Err(self.broken(Fault::MoreThanAnAnswer(more)));
         }
         match next {
             Next::Open => Ok(true),
@@ -173,6 +175,7 @@ impl Tunnel {
         let length = match answer.parse(&self.input) {
             Ok(httparse::Status::Complete(length)) => length,
             Ok(httparse::Status::Partial) => return Ok(None),
+            Err(httparse::Error::TooManyHeaders) => return Err(self.broken(Fault::TooManyHeaders)),
             Err(error) => return Err(self.broken(Fault::NoHttp(error))),
         };
         let status = answer.code.unwrap_or_default();
@@ -345,8 +348,10 @@ pub(crate) fn explain_refusal(
                     .to_owned()
             }
         }
-        403 | 405 => "the proxy does not allow it: many allow tunnels to port 443 only".to_owned(),
-        502..=504 => "the proxy cannot reach the server".to_owned(),
+        403 => "the proxy does not allow it: many allow tunnels to port 443 only, and its configuration says which"
+            .to_owned(),
+        400 | 404 | 405 | 501 => "is this an HTTP proxy, and does it allow tunnels?".to_owned(),
+        500 | 502..=504 => "the proxy cannot reach the server".to_owned(),
         _ => return error,
     };
     error.with_hint(hint)
@@ -374,8 +379,10 @@ enum Fault {
     Closed,
     #[error("its answer is larger than the limit of {LIMIT} bytes")]
     TooLong,
-    #[error("it sent more than an answer before anything was sent to the server")]
-    MoreThanAnAnswer,
+    #[error("its answer has more than {HEADERS} headers")]
+    TooManyHeaders,
+    #[error("it let us through and sent something of its own, as a login page may do: {0}")]
+    MoreThanAnAnswer(String),
     #[error("what answers is no HTTP proxy: {0}")]
     NoHttp(httparse::Error),
     #[error("what answers is no SOCKS5 proxy: its answer begins with {0:#04x}")]
@@ -512,6 +519,10 @@ mod tests {
         assert!(said.contains("wants NTLM"), "{said}");
         let said = error("http://proxy", b"HTTP/1.1 403 No\r\n\r\n");
         assert!(said.contains("403") && said.contains("443"), "{said}");
+        let said = error("http://proxy", b"HTTP/1.1 405 No\r\n\r\n");
+        assert!(said.contains("is this an HTTP proxy"), "{said}");
+        let said = error("http://proxy", b"HTTP/1.0 500 Unable to connect\r\n\r\n");
+        assert!(said.contains("cannot reach the server"), "{said}");
     }
 
     #[test]
@@ -521,13 +532,18 @@ mod tests {
         // The bytes come one at a time, so what is too much has to come with the last of the answer.
         let mut early = tunnel("http://proxy", name());
         early.input = b"HTTP/1.1 200 OK\r\n\r\nx".to_vec();
+        let said = early.take_answer().unwrap_err().chain();
         assert!(
-            early
-                .take_answer()
-                .unwrap_err()
-                .chain()
-                .contains("more than an answer")
+            said.ends_with("of its own, as a login page may do: x"),
+            "{said}"
         );
+        let many = [
+            b"HTTP/1.1 200 OK\r\n".as_slice(),
+            &b"A: b\r\n".repeat(65),
+            b"\r\n",
+        ]
+        .concat();
+        assert!(error("http://proxy", &many).contains("more than 64 headers"));
         let long = [
             b"HTTP/1.1 200 OK\r\n".as_slice(),
             &b"A: b\r\n".repeat(60),
