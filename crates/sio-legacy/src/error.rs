@@ -252,7 +252,8 @@ pub enum SessionError {
     NoTransportWorks(String),
     /// The session is not known to the server that was asked for it.
     #[error(
-        "the server does not know the session it has just made: is there a balancer that spreads requests?"
+        "the server does not know the session it has just made: if a balancer spreads requests over several nodes, it must \
+         keep each session on one of them, by cookie or by address"
     )]
     Forgotten,
     /// The session was ended in the moment it was opened.

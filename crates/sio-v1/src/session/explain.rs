@@ -21,7 +21,9 @@ fn hint(response: &Response) -> Option<&'static str> {
                 "the server does not offer this transport: choose the other one"
             }
             Some(ServerErrorCode::UnknownSession) => {
-                "the server does not know the session: it ended, or a balancer chose another node"
+                "the server does not know the session: it ended, or a balancer sent this request to another node; \
+                 with several nodes, the balancer must keep each session on one of them, by cookie or by address, \
+                 or use WebSocket alone"
             }
             Some(ServerErrorCode::Forbidden) => {
                 "the server's allowRequest or origins setting refused the request"
