@@ -1,7 +1,7 @@
 //! The two groups of cases against servers: `--group`.
 
 use crate::case::is_meant;
-use crate::server::DEPLOYED;
+use crate::server::{CLUSTERED, DEPLOYED};
 
 /// A group; each case is in one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,12 +14,23 @@ pub enum Group {
 
 /// The cases of [`Group::Deployments`], as [`is_meant`] reads names.
 const DEPLOYMENTS: [&str; 18] = [
-    "C5", "C6", "C7", "L1.7", "L1.8", "L1.9", "L1.10", "L1.11", "V2.3b", "V2.3c", "V2.9", "V3.11",
-    "V3.12", "V3.13", "V3.14", "V3.15", "V10.3c", "V10.10",
+    "C5", "C6", "C7", "L1.7", "L1.8", "L1.9", "L1.10", "L1.11", "V2.3b", "V2.3c", "V2.3d", "V2.9",
+    "V3.11", "V3.12", "V3.13", "V3.14", "V3.15", "V10.10",
 ];
 
 /// Cases that are for some servers only, and those servers.
-const FOR_SOME: [(&str, &[&str]); 2] = [("C6", &DEPLOYED), ("C7", &DEPLOYED)];
+const FOR_SOME: [(&str, &[&str]); 10] = [
+    ("C6", &DEPLOYED),
+    ("C7", &DEPLOYED),
+    ("V2.3b", &DEPLOYED),
+    ("V2.3c", &DEPLOYED),
+    ("V2.3d", &DEPLOYED),
+    ("V3.13b", &[CLUSTERED]),
+    ("V3.14a", &[CLUSTERED]),
+    ("V3.14b", &[CLUSTERED]),
+    ("V3.14c", &[CLUSTERED]),
+    ("V3.14d", &[CLUSTERED]),
+];
 
 impl Group {
     /// Both, in the order of the tables.

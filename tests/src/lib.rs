@@ -9,6 +9,7 @@
 //! | [`server`] | a running server process |
 //! | [`certificates`] | those of its ports with TLS, and of clients |
 //! | [`daemon`] | programs from packages, such as proxies and balancers |
+//! | [`cluster`] | two nodes behind a balancer |
 //! | [`process`], [`scratch`] | processes and folders that last as long as a test needs them |
 //! | [`control`] | what the server saw, and making it do something |
 //! | [`http`] | the few plain HTTP requests that takes |
@@ -26,6 +27,7 @@
 
 pub mod case;
 pub mod certificates;
+pub mod cluster;
 pub mod context;
 pub mod control;
 pub mod daemon;

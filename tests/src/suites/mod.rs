@@ -3,6 +3,8 @@
 //! The groups `L…` are those of 0.9, `V…` and `R…` those of 1.x and later. The groups `C…` hold for every protocol: their
 //! bodies are generic over the session.
 
+pub mod balanced;
+pub mod blocked;
 pub mod c1;
 pub mod c10;
 pub mod c2;
@@ -85,7 +87,9 @@ pub(crate) fn of_legacy() -> Vec<Case<sio_legacy::Session>> {
 pub(crate) fn of_v1() -> Vec<Case<sio_v1::Session>> {
     let mut cases = v1::cases();
     cases.extend(v2::cases());
+    cases.extend(blocked::cases());
     cases.extend(v3::cases());
+    cases.extend(balanced::cases());
     cases.extend(v4::cases());
     cases.extend(v5::cases());
     cases.extend(v6::cases());
