@@ -1,7 +1,7 @@
-//! The programs that the deployments are made of, from packages of Debian.
+//! Programs of others that some tests need, from packages of Debian.
 //!
-//! What is missing is installed where that is possible. Elsewhere one line says what is missing and what to run, and the
-//! cases that need it count as skipped: they look for the program themselves.
+//! What is missing is installed where that is possible. Elsewhere one line says what is missing and what to run, and what
+//! needs it counts as skipped.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -12,13 +12,14 @@ use std::process::{self, Command, Output};
 use std::time::Instant;
 
 /// A program, the package it comes in, and the service that would be started with it.
-struct Package {
-    program: &'static str,
-    name: &'static str,
-    service: Option<&'static str>,
+pub(crate) struct Package {
+    pub(crate) program: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) service: Option<&'static str>,
 }
 
-const PACKAGES: [Package; 5] = [
+/// What the deployments are made of. Their cases look for the programs themselves.
+pub(crate) const DEPLOYMENTS: [Package; 5] = [
     Package {
         program: "tinyproxy",
         name: "tinyproxy-bin",
@@ -70,23 +71,19 @@ pub(crate) fn path() -> OsString {
     env::join_paths(folders).unwrap_or(own)
 }
 
-/// Installs the programs that are missing. If that cannot be done, one line on standard error says why.
-pub(crate) fn provide() {
-    let missing = missing(&path());
+/// Installs what is missing. If that cannot be done, returns one line on what is missing, why, and what to run.
+pub(crate) fn provide(packages: &'static [Package]) -> Result<(), String> {
+    let missing = missing(packages, &path());
     if missing.is_empty() {
-        return;
+        return Ok(());
     }
-    if let Err(why) = install(&missing) {
-        eprintln!("{}", advice(&missing, &why));
-    }
+    install(&missing).map_err(|why| advice(&missing, &why))
 }
 
-fn missing(path: &OsStr) -> Vec<&'static Package> {
+fn missing(packages: &'static [Package], path: &OsStr) -> Vec<&'static Package> {
     let is_there = |program| env::split_paths(path).any(|folder| folder.join(program).is_file());
-    PACKAGES
-        .iter()
-        .filter(|package| !is_there(package.program))
-        .collect()
+    let all = packages.iter();
+    all.filter(|package| !is_there(package.program)).collect()
 }
 
 fn names(packages: &[&Package]) -> Vec<&'static str> {
@@ -96,7 +93,7 @@ fn names(packages: &[&Package]) -> Vec<&'static str> {
 fn advice(missing: &[&Package], why: &str) -> String {
     let programs: Vec<&str> = missing.iter().map(|package| package.program).collect();
     format!(
-        "not installed: {} ({why}); what needs them is skipped. On Debian: apt-get install {}",
+        "not installed: {} ({why}); on Debian: apt-get install {}",
         programs.join(", "),
         names(missing).join(" ")
     )
@@ -305,27 +302,26 @@ mod tests {
     use super::*;
 
     fn two() -> Vec<&'static Package> {
-        PACKAGES.iter().skip(2).take(2).collect()
+        DEPLOYMENTS.iter().skip(2).take(2).collect()
     }
 
     #[test]
     fn what_is_missing_and_what_to_run_is_one_line() {
         assert_eq!(
             advice(&two(), "only root can install them"),
-            "not installed: haproxy, nginx (only root can install them); what needs them is skipped. \
-             On Debian: apt-get install haproxy nginx"
+            "not installed: haproxy, nginx (only root can install them); on Debian: apt-get install haproxy nginx"
         );
     }
 
     #[test]
     fn a_program_is_looked_for_in_each_folder_of_the_path() {
-        let all = PACKAGES.len();
-        assert_eq!(missing(OsStr::new("")).len(), all);
+        let all = DEPLOYMENTS.len();
+        assert_eq!(missing(&DEPLOYMENTS, OsStr::new("")).len(), all);
         let folder = env::temp_dir().join(format!("sio-xtask-{}", process::id()));
         fs::create_dir(&folder).unwrap();
         fs::write(folder.join("nginx"), "").unwrap();
         let path = env::join_paths([Path::new("nowhere"), &folder]).unwrap();
-        let found = missing(&path);
+        let found = missing(&DEPLOYMENTS, &path);
         fs::remove_dir_all(&folder).unwrap();
         assert_eq!(found.len(), all - 1);
         assert!(found.iter().all(|package| package.program != "nginx"));

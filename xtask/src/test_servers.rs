@@ -83,8 +83,10 @@ fn install(wanted: &Wanted, folders: &[String]) -> Result<(), String> {
     for why in node::install(folders)? {
         eprintln!("{why}");
     }
-    if wanted.has(Group::Deployments) {
-        packages::provide();
+    if wanted.has(Group::Deployments)
+        && let Err(why) = packages::provide(&packages::DEPLOYMENTS)
+    {
+        eprintln!("{why}");
     }
     Ok(())
 }
