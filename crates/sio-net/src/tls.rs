@@ -1,7 +1,6 @@
 //! TLS: whom to trust and what to show. The rest of the crate sees [`Connector`], [`Handshake`] and [`Connection`], and
 //! knows no library's name.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -97,7 +96,7 @@ impl Backend {
     }
 }
 
-/// PEM text, and where it is from.
+/// PEM text, and where it is from, for errors.
 #[derive(Clone)]
 #[cfg_attr(
     not(any(feature = "rustls", feature = "native-tls")),
@@ -105,7 +104,9 @@ impl Backend {
 )]
 struct Pem {
     text: Vec<u8>,
-    origin: Cow<'static, str>,
+    setter: &'static str,
+    /// The file it is from.
+    file: Option<String>,
 }
 
 /// A certificate of our own and its key.
@@ -238,7 +239,8 @@ impl Tls {
         match fs::read(path) {
             Ok(text) => Some(Pem {
                 text,
-                origin: format!("the file {}", path.display()).into(),
+                setter,
+                file: Some(path.display().to_string()),
             }),
             Err(error) => {
                 let path = PathBuf::from(path);
@@ -250,15 +252,22 @@ impl Tls {
         }
     }
 
-    /// The library to use.
+    /// The library to use, if nothing is wrong already.
     fn check(&self) -> Result<Backend, UsageError> {
-        match &self.wrong {
-            Some(wrong) => Err(wrong.clone()),
-            None => self
-                .backend
-                .or_else(Backend::default_of_this_build)
-                .ok_or_else(|| unsupported(None)),
+        if let Some(wrong) = &self.wrong {
+            return Err(wrong.clone());
         }
+        let backend = self.backend.or_else(Backend::default_of_this_build);
+        let backend = backend.ok_or_else(|| unsupported(None))?;
+        #[cfg(feature = "rustls")]
+        if self.rustls_config.is_some() && backend != Backend::Rustls {
+            return Err(for_another("Tls::rustls_config"));
+        }
+        #[cfg(feature = "native-tls")]
+        if self.native_connector.is_some() && backend != Backend::NativeTls {
+            return Err(for_another("Tls::native_tls_connector"));
+        }
+        Ok(backend)
     }
 
     /// Whether it says anything that a ready-made configuration would have to say itself.
@@ -276,7 +285,8 @@ impl Pem {
     fn given(text: impl AsRef<[u8]>, setter: &'static str) -> Self {
         Self {
             text: text.as_ref().to_vec(),
-            origin: Cow::Borrowed(setter),
+            setter,
+            file: None,
         }
     }
 }
@@ -301,6 +311,27 @@ fn wrong(option: &'static str, why: String) -> UsageError {
         option,
         why: why.into(),
     }
+}
+
+/// Something ready-made was given, and then the other library was chosen.
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+fn for_another(setter: &'static str) -> UsageError {
+    wrong(
+        setter,
+        "it is for another library than the one chosen".to_owned(),
+    )
+}
+
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+fn trusts_nobody() -> UsageError {
+    let why = "Roots::None trusts nobody: add an authority with Tls::add_ca_file";
+    wrong("Tls::roots", why.to_owned())
+}
+
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+fn key_of_another() -> UsageError {
+    let why = "the certificate and the key do not belong together";
+    wrong("Tls::client_certificate", why.to_owned())
 }
 
 /// A build lacks the feature that a backend needs; `None` is any backend.
@@ -344,14 +375,62 @@ mod tests {
 
     #[test]
     fn what_is_no_pem_is_an_error_that_says_what_was_expected() {
-        assert!(fault(&Tls::new().add_ca_pem("hello")).contains("no certificate in PEM form"));
-        let key =
-            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
-        let pem = Pem::given(key, "Tls::client_certificate_pem");
-        let text = pem::key(&pem).unwrap_err().to_string();
-        assert!(text.contains("has a password"), "{text}");
-        let none = pem::key(&Pem::given("", "here")).unwrap_err().to_string();
-        assert!(none.contains("here holds no private key"), "{none}");
+        let said = fault(&Tls::new().add_ca_pem("hello"));
+        assert!(
+            said.contains("Tls::add_ca_pem") && said.contains("no certificate in PEM form"),
+            "{said}"
+        );
+        let unverified = Tls::new().danger_accept_any_certificate();
+        assert_eq!(fault(&unverified.add_ca_pem("hello")), said);
+        let broken = "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n";
+        assert!(fault(&Tls::new().add_ca_pem(broken)).contains("not good PEM"));
+        let empty = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        assert!(fault(&Tls::new().add_ca_pem(empty)).contains("cannot be trusted"));
+        let der = b"\x30\x82\x01\x0a\x30\xff";
+        assert!(fault(&Tls::new().add_ca_pem(der)).contains("openssl x509 -inform der"));
+    }
+
+    #[test]
+    fn a_key_that_is_not_there_to_be_read_is_an_error_that_says_why() {
+        let said = |key: &str| pem::key(&Pem::given(key, "here")).unwrap_err().to_string();
+        for encrypted in [
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+            "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAAA\n\
+             -----END RSA PRIVATE KEY-----\n",
+        ] {
+            assert!(
+                said(encrypted).contains("has a password"),
+                "{}",
+                said(encrypted)
+            );
+        }
+        assert!(said("").contains("here") && said("").contains("holds no private key"));
+    }
+
+    #[cfg(feature = "rustls")]
+    #[test]
+    fn what_is_ready_made_stands_alone() {
+        use ::rustls::{ClientConfig, RootCertStore, crypto::ring};
+
+        let config = || {
+            ClientConfig::builder_with_provider(ring::default_provider().into())
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(RootCertStore::empty())
+                .with_no_client_auth()
+        };
+        let tls = |config| Tls::new().rustls_config(std::sync::Arc::new(config));
+        Connector::new(&tls(config()).server_name("hub.example")).unwrap();
+        assert!(fault(&tls(config()).roots(Roots::None)).contains("to that configuration itself"));
+        assert!(fault(&tls(config()).sni(false)).contains("to that configuration itself"));
+        let other = tls(config()).backend(Backend::NativeTls);
+        assert!(fault(&other).contains("another library"));
+        let mut for_http_2 = config();
+        for_http_2.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        assert!(fault(&tls(for_http_2)).contains("alpn_protocols"));
+        let mut for_http_1 = config();
+        for_http_1.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Connector::new(&tls(for_http_1)).unwrap();
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! TLS by the platform's own library.
 
+use std::error::Error as StdError;
 use std::io::{self, Read, Write};
 
 use native_tls::{
@@ -7,7 +8,7 @@ use native_tls::{
 };
 use sio_core::{Error, Result, UsageError};
 
-use super::fault::Fault;
+use super::fault::{Fault, breaks_off};
 use super::{Identity, Roots, Tls, pem, wrong};
 use crate::stream::Socket;
 
@@ -15,6 +16,7 @@ use crate::stream::Socket;
 pub(crate) struct Connector {
     connector: TlsConnector,
     server_name: Option<String>,
+    shows_certificate: bool,
 }
 
 impl std::fmt::Debug for Connector {
@@ -36,19 +38,24 @@ impl Connector {
         Ok(Self {
             connector,
             server_name: tls.server_name.clone(),
+            // A connector does not tell what it has.
+            shows_certificate: tls.identity.is_some(),
         })
     }
 
     pub(super) fn start(&self, host: &str, socket: Socket) -> Handshake {
         let name = self.server_name.as_deref().unwrap_or(host);
-        Handshake::Begins(self.connector.connect(name, socket).map(Box::new))
+        Handshake {
+            explaining: Explaining {
+                name: name.to_owned(),
+                shows_certificate: self.shows_certificate,
+            },
+            stage: Stage::Begins(self.connector.connect(name, socket).map(Box::new)),
+        }
     }
 }
 
 fn configure(tls: &Tls) -> Result<TlsConnector> {
-    let broken = |what: &str, error: native_tls::Error| -> Error {
-        wrong("tls", format!("{what}: {error}")).into()
-    };
     let mut builder = TlsConnector::builder();
     builder
         .min_protocol_version(Some(Protocol::Tlsv12))
@@ -65,8 +72,7 @@ fn configure(tls: &Tls) -> Result<TlsConnector> {
             .into());
         }
         Roots::None if tls.authorities.is_empty() && !tls.unverified => {
-            let why = "Roots::None trusts nobody: add an authority with Tls::add_ca_file";
-            return Err(wrong("Tls::roots", why.to_owned()).into());
+            return Err(super::trusts_nobody().into());
         }
         Roots::None => {
             builder.disable_built_in_roots(true);
@@ -74,35 +80,57 @@ fn configure(tls: &Tls) -> Result<TlsConnector> {
     }
     for authority in &tls.authorities {
         for certificate in pem::certificates(authority)? {
-            let certificate = Certificate::from_der(&certificate)
-                .map_err(|error| broken("a certificate that was added", error))?;
+            let certificate = Certificate::from_der(&certificate).map_err(|error| {
+                wrong(
+                    "Tls::add_ca",
+                    format!("a certificate that was added cannot be trusted: {error}"),
+                )
+            })?;
             builder.add_root_certificate(certificate);
         }
     }
-    let identity = match &tls.identity {
-        None => None,
-        Some(Identity::Pem { chain, key }) => {
-            pem::certificates(chain)?;
-            pem::key(key)?;
-            Some(native_tls::Identity::from_pkcs8(&chain.text, &key.text))
-        }
-        Some(Identity::Pkcs12 { der, password }) => {
-            Some(native_tls::Identity::from_pkcs12(der, password))
-        }
-    };
-    if let Some(identity) = identity {
-        let identity =
-            identity.map_err(|error| broken("the client certificate and its key", error))?;
-        builder.identity(identity);
+    if let Some(identity) = &tls.identity {
+        builder.identity(native_identity(identity)?);
     }
-    builder
-        .build()
-        .map_err(|error| Error::transport("setting up TLS", error))
+    builder.build().map_err(|error| {
+        if error.to_string().contains("key values mismatch") {
+            return super::key_of_another().into();
+        }
+        Error::transport("setting up TLS", error)
+    })
+}
+
+fn native_identity(identity: &Identity) -> Result<native_tls::Identity, UsageError> {
+    let refuse = |why| wrong("Tls::client_certificate", why);
+    match identity {
+        Identity::Pem { chain, key } => {
+            let chain = pem::write_certificates(&pem::certificates(chain)?);
+            let key = pem::write_pkcs8(&pem::key(key)?).ok_or_else(|| {
+                let why = "native-tls wants the key in PKCS#8 (BEGIN PRIVATE KEY): turn it into that with \
+                           `openssl pkey -in KEY -out NEW`";
+                refuse(why.to_owned())
+            })?;
+            native_tls::Identity::from_pkcs8(chain.as_bytes(), key.as_bytes())
+                .map_err(|error| refuse(format!("certificate or key cannot be read: {error}")))
+        }
+        Identity::Pkcs12 { der, password } => native_tls::Identity::from_pkcs12(der, password)
+            .map_err(|error| {
+                refuse(format!(
+                    "the PKCS#12 archive cannot be read, or has another password: {error}"
+                ))
+            }),
+    }
 }
 
 /// A connection in the making.
 #[derive(Debug)]
-pub(crate) enum Handshake {
+pub(crate) struct Handshake {
+    stage: Stage,
+    explaining: Explaining,
+}
+
+#[derive(Debug)]
+enum Stage {
     /// The first step was taken when it began; this came of it.
     Begins(Result<Box<TlsStream<Socket>>, HandshakeError<Socket>>),
     Goes(MidHandshakeTlsStream<Socket>),
@@ -115,52 +143,169 @@ pub(super) enum Progress {
 
 impl Handshake {
     pub(super) fn step(self) -> io::Result<Progress> {
-        let result = match self {
-            Self::Begins(result) => result,
-            Self::Goes(handshake) => handshake.handshake().map(Box::new),
+        let explaining = self.explaining;
+        let result = match self.stage {
+            Stage::Begins(result) => result,
+            Stage::Goes(handshake) => handshake.handshake().map(Box::new),
         };
         match result {
-            Ok(stream) => Ok(Progress::Done(Connection(stream))),
-            Err(HandshakeError::WouldBlock(handshake)) => Ok(Progress::Wait(Self::Goes(handshake))),
-            Err(HandshakeError::Failure(error)) => Err(io::Error::other(fault(&error))),
+            Ok(stream) => Ok(Progress::Done(Connection {
+                stream,
+                explaining,
+                was_answered: false,
+            })),
+            Err(HandshakeError::WouldBlock(handshake)) => Ok(Progress::Wait(Self {
+                stage: Stage::Goes(handshake),
+                explaining,
+            })),
+            Err(HandshakeError::Failure(error)) => Err(explaining.handshake_error(&error)),
         }
     }
 }
 
-/// The platforms' libraries say the cause in words of their own; only what leads astray is put in ours.
-fn fault(error: &native_tls::Error) -> Fault {
-    let said = error.to_string();
-    if said.contains("wrong version number") || said.contains("packet length too long") {
-        Fault::NotTls
-    } else if said.contains("unexpected EOF") {
-        Fault::Closed
-    } else {
-        Fault::Other(said)
+/// What is needed to put what the platform's library says into words of ours. Those of OpenSSL are known; what another one
+/// says is passed on as it is.
+#[derive(Debug)]
+struct Explaining {
+    name: String,
+    shows_certificate: bool,
+}
+
+impl Explaining {
+    fn handshake_error(&self, error: &native_tls::Error) -> io::Error {
+        let said = error.to_string();
+        let of_socket = error.source().and_then(socket_error);
+        let fault = self.fault(&said).unwrap_or_else(|| {
+            if said.contains("unexpected EOF")
+                || of_socket.is_some_and(|error| breaks_off(error.kind()))
+            {
+                Fault::Closed
+            } else {
+                Fault::Other(said)
+            }
+        });
+        io::Error::new(
+            of_socket.map_or(io::ErrorKind::Other, io::Error::kind),
+            fault,
+        )
+    }
+
+    fn fault(&self, said: &str) -> Option<Fault> {
+        let says = |part| said.contains(part);
+        let words = || last_words(said).to_owned();
+        Some(
+            if says("wrong version number")
+                || says("packet length too long")
+                || says("http request")
+            {
+                Fault::NotTls
+            } else if says("certificate verify failed") {
+                if says("certificate has expired") {
+                    Fault::Expired(String::new())
+                } else if says("certificate is not yet valid") {
+                    Fault::NotValidYet(String::new())
+                } else if says("hostname mismatch") || says("IP address mismatch") {
+                    Fault::NotForThisName(self.name.clone())
+                } else if says("self-signed") || says("self signed") || says("issuer certificate") {
+                    Fault::UnknownIssuer
+                } else {
+                    Fault::Other(format!(
+                        "the server's certificate is not valid: {}",
+                        words()
+                    ))
+                }
+            } else if says("alert certificate required") {
+                Fault::ClientCertificateMissing(words())
+            } else if says("alert unknown ca")
+                || says("alert access denied")
+                || (says("alert") && says("certificate"))
+            {
+                Fault::client_certificate(words(), self.shows_certificate)
+            } else if says("alert handshake failure") {
+                Fault::BrokenOff(words())
+            } else if says("unsupported protocol")
+                || says("alert protocol version")
+                || says("alert insufficient security")
+            {
+                Fault::NothingInCommon(words())
+            } else {
+                return None;
+            },
+        )
+    }
+}
+
+/// OpenSSL's reason out of a line as `error:CODE:LIBRARY:FUNCTION:REASON:FILE:LINE:DATA`, or what it found wrong with a
+/// certificate, which stands behind in parentheses.
+fn last_words(said: &str) -> &str {
+    if let Some((_, verdict)) = said
+        .strip_suffix(')')
+        .and_then(|said| said.rsplit_once('('))
+    {
+        return verdict;
+    }
+    said.split(':').nth(4).unwrap_or(said)
+}
+
+/// What the socket itself has said, if that is at the bottom of an error.
+fn socket_error<'a>(mut error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
+    loop {
+        if let Some(found) = error.downcast_ref::<io::Error>() {
+            return Some(found);
+        }
+        error = error.source()?;
     }
 }
 
 /// One TLS connection.
 #[derive(Debug)]
-pub(crate) struct Connection(Box<TlsStream<Socket>>);
+pub(crate) struct Connection {
+    stream: Box<TlsStream<Socket>>,
+    explaining: Explaining,
+    /// Whether anything came behind the handshake.
+    was_answered: bool,
+}
 
 impl Connection {
     pub(super) fn socket(&self) -> &Socket {
-        self.0.get_ref()
+        self.stream.get_ref()
     }
 
     pub(super) fn socket_mut(&mut self) -> &mut Socket {
-        self.0.get_mut()
+        self.stream.get_mut()
     }
 
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
+        match self.stream.read(buffer) {
+            Ok(0) if !self.was_answered => Err(self.explain(io::ErrorKind::ConnectionReset.into())),
+            Ok(count) => {
+                self.was_answered = true;
+                Ok(count)
+            }
+            Err(error) => Err(self.explain(error)),
+        }
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
+        let written = self.stream.write(bytes);
+        written.map_err(|error| self.explain(error))
     }
 
     pub(super) fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        let flushed = self.stream.flush();
+        flushed.map_err(|error| self.explain(error))
+    }
+
+    fn explain(&self, error: io::Error) -> io::Error {
+        if error.kind() == io::ErrorKind::WouldBlock {
+            return error;
+        }
+        if let Some(fault) = self.explaining.fault(&error.to_string()) {
+            return io::Error::new(error.kind(), fault);
+        }
+        if breaks_off(error.kind()) && !self.was_answered {
+            return io::Error::new(io::ErrorKind::ConnectionReset, Fault::ClosedUnanswered);
+        }
+        error
     }
 }

@@ -1,30 +1,40 @@
 //! TLS by rustls.
 
-use std::error::Error as StdError;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use ::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use ::rustls::client::{WebPkiServerVerifier, verify_server_name};
+use ::rustls::client::ResolvesClientCert;
 use ::rustls::crypto::{CryptoProvider, ring};
-use ::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use ::rustls::server::ParsedCertificate;
+use ::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use ::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use ::rustls::{
-    AlertDescription, CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct,
-    Error as TlsError, InvalidMessage, OtherError, RootCertStore, SignatureScheme, StreamOwned,
+    CertificateError, ClientConfig, ClientConnection, Error as TlsError, InconsistentKeys,
+    SignatureScheme, StreamOwned,
 };
-use rustls_platform_verifier::Verifier as PlatformVerifier;
 use sio_core::{Error, Result, UsageError};
 
-use super::fault::Fault;
-use super::{Identity, Roots, Tls, pem, wrong};
+use super::fault::{Fault, breaks_off};
+use super::{Identity, Tls, pem, wrong};
 use crate::stream::Socket;
+
+mod common_name;
+mod explain;
+mod verify;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Connector {
     config: Arc<ClientConfig>,
     server_name: Option<ServerName<'static>>,
+    about_us: AboutUs,
+}
+
+/// What the server wants to know of us, and learns.
+#[derive(Debug, Clone)]
+struct AboutUs {
     shows_certificate: bool,
+    /// Whether the server has asked for a certificate, on any connection so far.
+    was_asked: Arc<AtomicBool>,
 }
 
 impl Connector {
@@ -36,19 +46,23 @@ impl Connector {
             ),
             None => None,
         };
-        let config = match &tls.rustls_config {
-            Some(_) if tls.says_more() => {
-                let why = "give roots, certificates and the rest to that configuration itself";
-                return Err(wrong("Tls::rustls_config", why.to_owned()).into());
-            }
-            Some(config) => Arc::clone(config),
-            None => Arc::new(configure(tls)?),
+        let mut config = match &tls.rustls_config {
+            Some(config) => ready_made(tls, config)?,
+            None => configure(tls)?,
         };
+        let was_asked = Arc::default();
+        let about_us = AboutUs {
+            shows_certificate: config.client_auth_cert_resolver.has_certs(),
+            was_asked: Arc::clone(&was_asked),
+        };
+        config.client_auth_cert_resolver = Arc::new(Asked {
+            inner: config.client_auth_cert_resolver,
+            was_asked,
+        });
         Ok(Self {
-            shows_certificate: tls.identity.is_some()
-                || config.client_auth_cert_resolver.has_certs(),
-            config,
+            config: Arc::new(config),
             server_name,
+            about_us,
         })
     }
 
@@ -63,15 +77,28 @@ impl Connector {
             .map_err(|error| Error::transport("starting TLS", error))?;
         Ok(Connection {
             stream: Box::new(StreamOwned::new(connection, socket)),
-            shows_certificate: self.shows_certificate,
+            about_us: self.about_us.clone(),
+            was_answered: false,
         })
     }
 }
 
+/// The program's own configuration.
+fn ready_made(tls: &Tls, config: &ClientConfig) -> Result<ClientConfig, UsageError> {
+    let refuse = |why: &str| Err(wrong("Tls::rustls_config", why.to_owned()));
+    if tls.says_more() {
+        return refuse("give roots, certificates and the rest to that configuration itself");
+    }
+    if config.alpn_protocols.iter().any(|name| name != b"http/1.1") {
+        return refuse("leave its alpn_protocols empty: only HTTP/1.1 is spoken");
+    }
+    Ok(config.clone())
+}
+
 fn configure(tls: &Tls) -> Result<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
-    let verifier = verifier(tls, &provider)?;
-    let builder = ClientConfig::builder_with_provider(provider)
+    let verifier = verify::verifier(tls, &provider)?;
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::transport("setting up TLS", error))?
         .dangerous()
@@ -79,15 +106,9 @@ fn configure(tls: &Tls) -> Result<ClientConfig> {
     let mut config = match &tls.identity {
         None => builder.with_no_client_auth(),
         Some(Identity::Pem { chain, key }) => {
-            let (certificates, key) = (pem::certificates(chain)?, pem::key(key)?);
-            builder
-                .with_client_auth_cert(certificates, key)
-                .map_err(|error| {
-                    wrong(
-                        "tls",
-                        format!("the client certificate and its key: {error}"),
-                    )
-                })?
+            let (chain, key) = (pem::certificates(chain)?, pem::key(key)?);
+            let certified = certified(chain, key, &provider)?;
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
         }
         Some(Identity::Pkcs12 { .. }) => {
             return Err(UsageError::Unsupported {
@@ -102,157 +123,53 @@ fn configure(tls: &Tls) -> Result<ClientConfig> {
     Ok(config)
 }
 
-/// Who decides about certificates.
-fn verifier(tls: &Tls, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>> {
-    if tls.unverified {
-        return Ok(Arc::new(AcceptAny(Arc::clone(provider))));
-    }
-    let mut added = Vec::new();
-    for authority in &tls.authorities {
-        added.extend(pem::certificates(authority)?);
-    }
-    let broken = |error: &dyn StdError| {
-        let why = format!("a certificate that was added cannot be trusted: {error}");
-        Error::from(wrong("tls", why))
+/// A client certificate with its key. Only the server has to understand the certificate: OpenSSL makes them in X.509
+/// version 1, unless told otherwise, which rustls does not read.
+fn certified(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    provider: &CryptoProvider,
+) -> Result<CertifiedKey, UsageError> {
+    let refuse = |why: String| Err(wrong("Tls::client_certificate", why));
+    let key = match provider.key_provider.load_private_key(key) {
+        Ok(key) => key,
+        Err(error) => return refuse(format!("the key is of no kind that rustls knows: {error}")),
     };
-    let inner: Arc<dyn ServerCertVerifier> = if tls.roots == Roots::Platform {
-        let verifier =
-            PlatformVerifier::new_with_extra_roots(added.iter().cloned(), Arc::clone(provider));
-        Arc::new(verifier.map_err(|error| match error {
-            TlsError::General(why) => Error::transport(
-                "finding out which certificate authorities the system trusts",
-                io::Error::other(why),
-            ),
-            error => broken(&error),
-        })?)
-    } else {
-        let mut store = RootCertStore::empty();
-        if tls.roots == Roots::WebPki {
-            store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    let certified = CertifiedKey::new(chain, key);
+    match certified.keys_match() {
+        Ok(()) | Err(TlsError::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(certified),
+        Err(TlsError::InconsistentKeys(_)) => Err(super::key_of_another()),
+        Err(TlsError::InvalidCertificate(why)) if explain::is_version_1(&why) => Ok(certified),
+        Err(TlsError::InvalidCertificate(CertificateError::BadEncoding)) => {
+            refuse("what stands in the PEM block is no certificate".to_owned())
         }
-        for certificate in &added {
-            store
-                .add(certificate.clone())
-                .map_err(|error| broken(&error))?;
-        }
-        if store.is_empty() {
-            let why = "Roots::None trusts nobody: add an authority with Tls::add_ca_file";
-            return Err(wrong("Tls::roots", why.to_owned()).into());
-        }
-        WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider))
-            .build()
-            .map_err(|error| broken(&error))?
-    };
-    if added.is_empty() {
-        return Ok(inner);
+        Err(error) => refuse(error.to_string()),
     }
-    Ok(Arc::new(OrAdded { inner, added }))
 }
 
-/// Besides what its inner verifier trusts, a certificate that was added itself.
-///
-/// Many an old server shows a self-signed certificate that is marked as an authority, as OpenSSL makes them. Then there is
-/// nothing else to add, and webpki refuses an authority as a server's certificate.
+/// Notes that a server asks for a certificate. Node's servers that refuse ours, or miss it, often just close.
 #[derive(Debug)]
-struct OrAdded {
-    inner: Arc<dyn ServerCertVerifier>,
-    added: Vec<CertificateDer<'static>>,
+struct Asked {
+    inner: Arc<dyn ResolvesClientCert>,
+    was_asked: Arc<AtomicBool>,
 }
 
-impl ServerCertVerifier for OrAdded {
-    fn verify_server_cert(
+impl ResolvesClientCert for Asked {
+    fn resolve(
         &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, TlsError> {
-        let verified = self.inner.verify_server_cert(
-            end_entity,
-            intermediates,
-            server_name,
-            ocsp_response,
-            now,
-        );
-        match verified {
-            // That error comes behind the check of its dates.
-            Err(TlsError::InvalidCertificate(CertificateError::Other(OtherError(why))))
-                if matches!(
-                    why.downcast_ref::<webpki::Error>(),
-                    Some(webpki::Error::CaUsedAsEndEntity)
-                ) && self.added.iter().any(|added| added == end_entity) =>
-            {
-                verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
-                Ok(ServerCertVerified::assertion())
-            }
-            verified => verified,
-        }
+        authorities: &[&[u8]],
+        schemes: &[SignatureScheme],
+    ) -> Option<Arc<CertifiedKey>> {
+        self.was_asked.store(true, Ordering::Release);
+        self.inner.resolve(authorities, schemes)
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.inner
-            .verify_tls12_signature(message, certificate, signed)
+    fn only_raw_public_keys(&self) -> bool {
+        self.inner.only_raw_public_keys()
     }
 
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.inner
-            .verify_tls13_signature(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
-    }
-}
-
-/// For [`Tls::danger_accept_any_certificate`].
-#[derive(Debug)]
-struct AcceptAny(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AcceptAny {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, TlsError> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        ::rustls::crypto::verify_tls12_signature(message, certificate, signed, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        ::rustls::crypto::verify_tls13_signature(message, certificate, signed, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+    fn has_certs(&self) -> bool {
+        self.inner.has_certs()
     }
 }
 
@@ -260,7 +177,9 @@ impl ServerCertVerifier for AcceptAny {
 #[derive(Debug)]
 pub(crate) struct Connection {
     stream: Box<StreamOwned<ClientConnection, Socket>>,
-    shows_certificate: bool,
+    about_us: AboutUs,
+    /// Whether anything came behind the handshake.
+    was_answered: bool,
 }
 
 impl Connection {
@@ -271,9 +190,6 @@ impl Connection {
             match conn.complete_io(sock) {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    return Err(io::Error::new(error.kind(), Fault::Closed));
-                }
                 Err(error) => return Err(self.explain(error)),
             }
         }
@@ -289,9 +205,16 @@ impl Connection {
     }
 
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // With TLS 1.3 a server judges our certificate after the handshake, and says so where its first answer would be.
-        let read = self.stream.read(buffer);
-        read.map_err(|error| self.explain(error))
+        match self.stream.read(buffer) {
+            Ok(0) if !self.was_answered && self.was_asked() => {
+                Err(self.explain(io::ErrorKind::ConnectionReset.into()))
+            }
+            Ok(count) => {
+                self.was_answered = true;
+                Ok(count)
+            }
+            Err(error) => Err(self.explain(error)),
+        }
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -304,146 +227,52 @@ impl Connection {
         flushed.map_err(|error| self.explain(error))
     }
 
-    /// What rustls says, in words that say what to do; errors of the socket stay as they are.
-    fn explain(&self, error: io::Error) -> io::Error {
-        let Some(cause) = error
+    fn was_asked(&self) -> bool {
+        self.about_us.was_asked.load(Ordering::Acquire)
+    }
+
+    /// The cause in words that say what to do; most errors of the socket stay as they are.
+    fn explain(&mut self, error: io::Error) -> io::Error {
+        let mut kind = error.kind();
+        let said = error
             .get_ref()
             .and_then(|cause| cause.downcast_ref::<TlsError>())
-        else {
+            .cloned();
+        let shows = self.about_us.shows_certificate;
+        let fault = if let Some(cause) = said {
+            self.tell_the_server();
+            explain::fault(&cause, shows, self.was_asked())
+        } else if !breaks_off(kind) {
+            return error;
+        } else if let Some(cause) = self.last_words() {
+            explain::fault(&cause, shows, self.was_asked())
+        } else if self.was_asked() && !self.was_answered {
+            // The end of the stream would be told in other words further up.
+            kind = io::ErrorKind::ConnectionReset;
+            Fault::closed_over_certificate(shows)
+        } else if self.stream.conn.is_handshaking() {
+            Fault::Closed
+        } else {
             return error;
         };
-        io::Error::new(error.kind(), fault(cause, self.shows_certificate))
+        io::Error::new(kind, fault)
     }
-}
 
-fn fault(error: &TlsError, shows_certificate: bool) -> Fault {
-    match error {
-        TlsError::InvalidCertificate(why) => certificate_fault(why),
-        TlsError::InvalidMessage(InvalidMessage::InvalidContentType) => Fault::NotTls,
-        TlsError::AlertReceived(alert) => alert_fault(*alert, shows_certificate),
-        error => Fault::Other(error.to_string()),
+    /// Sends the alert that an error in the handshake has left. One write may take a part of it only.
+    fn tell_the_server(&mut self) {
+        let StreamOwned { conn, sock } = &mut *self.stream;
+        while conn.wants_write() && conn.write_tls(sock).is_ok_and(|count| count > 0) {}
     }
-}
 
-fn certificate_fault(why: &CertificateError) -> Fault {
-    match why {
-        CertificateError::UnknownIssuer => Fault::UnknownIssuer,
-        CertificateError::Expired => Fault::Expired(String::new()),
-        CertificateError::ExpiredContext { time, not_after } => {
-            let ago = time.as_secs().saturating_sub(not_after.as_secs());
-            Fault::Expired(format!(", {} ago", rough(ago)))
-        }
-        CertificateError::NotValidYet => Fault::NotValidYet(String::new()),
-        CertificateError::NotValidYetContext { time, not_before } => {
-            let ahead = not_before.as_secs().saturating_sub(time.as_secs());
-            Fault::NotValidYet(format!(", for another {}", rough(ahead)))
-        }
-        CertificateError::NotValidForNameContext {
-            expected,
-            presented,
-        } => Fault::WrongName {
-            expected: expected.to_str().into_owned(),
-            presented: match presented.join(", ") {
-                names if names.is_empty() => String::new(),
-                names => format!(", only for {names}"),
-            },
-        },
-        CertificateError::Other(OtherError(why))
-            if matches!(
-                why.downcast_ref::<webpki::Error>(),
-                Some(webpki::Error::CaUsedAsEndEntity)
-            ) =>
-        {
-            // Self-signed, and marked as an authority.
-            Fault::UnknownIssuer
-        }
-        why => Fault::Other(format!("the server's certificate is not valid: {why}")),
-    }
-}
-
-fn alert_fault(alert: AlertDescription, shows_certificate: bool) -> Fault {
-    let said = format!("{alert:?}");
-    match alert {
-        AlertDescription::CertificateRequired => Fault::ClientCertificateMissing(said),
-        AlertDescription::BadCertificate
-        | AlertDescription::UnsupportedCertificate
-        | AlertDescription::CertificateRevoked
-        | AlertDescription::CertificateExpired
-        | AlertDescription::CertificateUnknown
-        | AlertDescription::UnknownCA
-        | AlertDescription::AccessDenied => {
-            if shows_certificate {
-                Fault::ClientCertificateRefused(said)
-            } else {
-                Fault::ClientCertificateMissing(said)
+    /// The alert of a peer that broke off. What is written then may fail before the alert behind it is read: with TLS 1.3 a
+    /// server judges our certificate after the handshake, when we write already.
+    fn last_words(&mut self) -> Option<TlsError> {
+        let StreamOwned { conn, sock } = &mut *self.stream;
+        while conn.read_tls(sock).is_ok_and(|count| count > 0) {
+            if let Err(error) = conn.process_new_packets() {
+                return Some(error);
             }
         }
-        AlertDescription::HandshakeFailure => Fault::BrokenOff(said),
-        _ => Fault::Other(format!("the server broke the connection off ({said})")),
-    }
-}
-
-/// So many seconds, in the largest unit that fits.
-fn rough(seconds: u64) -> String {
-    const UNITS: [(u64, &str); 3] = [(86_400, "day"), (3_600, "hour"), (60, "minute")];
-    let unit = UNITS.iter().find(|(length, _)| seconds >= *length);
-    let (count, name) = unit.map_or((seconds, "second"), |(length, name)| {
-        (seconds / length, *name)
-    });
-    format!("{count} {name}{}", if count == 1 { "" } else { "s" })
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    fn text(error: CertificateError) -> String {
-        fault(&TlsError::InvalidCertificate(error), false).to_string()
-    }
-
-    #[test]
-    fn each_cause_has_its_own_words() {
-        assert!(text(CertificateError::UnknownIssuer).contains("unknown issuer"));
-        let at = |secs| UnixTime::since_unix_epoch(Duration::from_secs(secs));
-        let expired = CertificateError::ExpiredContext {
-            time: at(200_000),
-            not_after: at(100_000),
-        };
-        assert!(text(expired).contains("has expired, 1 day ago"));
-        let early = CertificateError::NotValidYetContext {
-            time: at(0),
-            not_before: at(7_200),
-        };
-        assert!(text(early).contains("not valid yet, for another 2 hours"));
-        let name = CertificateError::NotValidForNameContext {
-            expected: ServerName::try_from("a.example").unwrap(),
-            presented: vec!["DnsName(\"b.example\")".to_owned()],
-        };
-        let said = text(name);
-        assert!(
-            said.contains("\"a.example\"") && said.contains("b.example"),
-            "{said}"
-        );
-        let plain = TlsError::InvalidMessage(InvalidMessage::InvalidContentType);
-        assert!(fault(&plain, false).to_string().contains("plain http"));
-    }
-
-    #[test]
-    fn an_alert_about_certificates_depends_on_whether_we_showed_one() {
-        let alert = TlsError::AlertReceived(AlertDescription::UnknownCA);
-        assert!(
-            fault(&alert, false)
-                .to_string()
-                .contains("requires a client certificate")
-        );
-        assert!(fault(&alert, true).to_string().contains("does not accept"));
-        let required = TlsError::AlertReceived(AlertDescription::CertificateRequired);
-        assert!(
-            fault(&required, false)
-                .to_string()
-                .contains("Tls::client_certificate_files")
-        );
+        None
     }
 }
