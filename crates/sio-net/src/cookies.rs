@@ -1,14 +1,19 @@
 //! The cookies of a client: what it was given, and what servers and balancers have set.
 
+use std::cmp::Reverse;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use cookie_store::CookieStore;
+use cookie_store::{Cookie, CookieStore};
 use http::{HeaderMap, HeaderValue, header};
 use sio_core::UsageError;
 use url::Url;
 
 use crate::sync::lock;
+
+/// How many bytes the names and values of all cookies that servers have set may have together. The whole head of a request
+/// may have 8 KiB, where a server runs on Node before 14, and 16 KiB in our own buffer.
+const MAX_BYTES: usize = 8 << 10;
 
 /// Cookies that the program gives, by name.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -42,20 +47,26 @@ impl Given {
         Ok(())
     }
 
-    /// Sets those of a `Cookie` header.
+    /// Sets those of a `Cookie` header, or none of them; returns their names.
     ///
     /// # Errors
     /// As [`set`](Self::set).
-    pub(crate) fn set_all(&mut self, header: &str) -> Result<(), UsageError> {
+    pub(crate) fn set_all(&mut self, header: &str) -> Result<Vec<String>, UsageError> {
+        let mut all = self.clone();
+        let mut names = Vec::new();
         for pair in header
             .split(';')
             .map(str::trim)
             .filter(|pair| !pair.is_empty())
         {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            self.set(name.trim(), value)?;
+            // What has no name may be a secret: it is the value that is not repeated.
+            let (name, value) = pair.split_once('=').unwrap_or(("", pair));
+            let name = name.trim();
+            all.set(name, value)?;
+            names.push(name.to_owned());
         }
-        Ok(())
+        *self = all;
+        Ok(names)
     }
 
     pub(crate) fn remove(&mut self, name: &str) {
@@ -93,25 +104,28 @@ impl Jar {
         let Some(url) = parse(url) else { return };
         let mut store = lock(&self.0);
         for value in headers.get_all(header::SET_COOKIE) {
-            let Ok(text) = std::str::from_utf8(value.as_bytes()) else {
-                tracing::debug!("a cookie that is no text was left out");
-                continue;
-            };
-            if let Err(error) = store.parse(text, &url) {
-                let name = text.split('=').next().unwrap_or_default();
-                tracing::debug!(name, %error, "a cookie was left out");
+            if let Err(why) = put(&mut store, value, &url) {
+                tracing::debug!(%why, "a cookie was left out");
             }
         }
     }
 
-    /// All cookies of a request. What the server has set comes before what was given by the same name.
+    /// All cookies of a request, those of the longest path first (RFC 6265, section 5.4). What the server has set comes
+    /// in place of what was given by the same name.
     pub(crate) fn for_request(&self, given: &Given, url: &str) -> Vec<(String, String)> {
         let mut all = given.0.clone();
         if let Some(url) = parse(url) {
-            for (name, value) in lock(&self.0).get_request_values(&url) {
-                all.retain(|(other, _)| other != name);
-                all.push((name.to_owned(), value.to_owned()));
-            }
+            let store = lock(&self.0);
+            let mut set = store.matches(&url);
+            set.sort_unstable_by_key(|cookie| {
+                (
+                    Reverse(String::from(&cookie.path).len()),
+                    cookie.name().to_owned(),
+                )
+            });
+            all.retain(|(name, _)| !set.iter().any(|cookie| cookie.name() == name));
+            let pairs = set.into_iter().map(|cookie| cookie.name_value());
+            all.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
         }
         all
     }
@@ -135,15 +149,52 @@ impl Jar {
     pub(crate) fn forget(&self, name: &str, url: &str) {
         let Some(url) = parse(url) else { return };
         let mut store = lock(&self.0);
-        let found: Vec<(String, String)> = store
-            .matches(&url)
-            .into_iter()
+        let found = store.matches(&url).into_iter();
+        let found: Vec<Key> = found
             .filter(|cookie| cookie.name() == name)
-            .map(|cookie| (String::from(&cookie.domain), String::from(&cookie.path)))
+            .map(key_of)
             .collect();
-        for (domain, path) in found {
-            store.remove(&domain, &path, name);
-        }
+        remove(&mut store, &found);
+    }
+}
+
+/// Takes one `Set-Cookie` header; an error is why not.
+fn put(store: &mut CookieStore, value: &HeaderValue, url: &Url) -> Result<(), &'static str> {
+    // What is not ASCII cannot be sent in a WebSocket's handshake.
+    let text = value.to_str().map_err(|_| "it is not ASCII")?;
+    let cookie = Cookie::parse(text, url).map_err(|_| "it cannot be read, or is for others")?;
+    let cookie = cookie.into_owned();
+    let key = key_of(&cookie);
+    // An error tells of a removal that had nothing to remove.
+    let _ = store.insert(cookie, url);
+    let gone: Vec<Key> = store
+        .iter_any()
+        .filter(|cookie| cookie.is_expired())
+        .map(key_of)
+        .collect();
+    remove(store, &gone);
+    let sizes = store.iter_any().map(|cookie| {
+        let (name, value) = cookie.name_value();
+        name.len() + value.len()
+    });
+    if sizes.sum::<usize>() > MAX_BYTES {
+        remove(store, &[key]);
+        return Err("there are too many");
+    }
+    Ok(())
+}
+
+/// Domain, path and name.
+type Key = (String, String, String);
+
+fn key_of(cookie: &Cookie<'_>) -> Key {
+    let (domain, path) = (&cookie.domain, &cookie.path);
+    (domain.into(), path.into(), cookie.name().to_owned())
+}
+
+fn remove(store: &mut CookieStore, keys: &[Key]) {
+    for (domain, path, name) in keys {
+        store.remove(domain, path, name);
     }
 }
 
@@ -206,14 +257,14 @@ mod tests {
         answered(&jar, "io=abc; Path=/; HttpOnly; SameSite=Strict");
         answered(&jar, "node=2");
         let none = Given::default();
-        let both = sent(
-            &jar,
-            &none,
-            "http://h.example:3000/socket.io/?EIO=3&transport=websocket",
-        );
-        assert!(
-            both == "io=abc; node=2" || both == "node=2; io=abc",
-            "{both}"
+        // The path of the second is the longer one: that of the request.
+        assert_eq!(
+            sent(
+                &jar,
+                &none,
+                "http://h.example:3000/socket.io/?EIO=3&transport=websocket",
+            ),
+            "node=2; io=abc"
         );
         assert_eq!(sent(&jar, &none, "http://other.example/socket.io/"), "");
         assert_eq!(
@@ -248,9 +299,56 @@ mod tests {
     }
 
     #[test]
+    fn of_two_by_one_name_the_longer_path_comes_first() {
+        for _ in 0..20 {
+            let jar = Jar::default();
+            answered(&jar, "node=far; Path=/");
+            answered(&jar, "node=near; Path=/socket.io");
+            answered(&jar, "a=\"x y\"; Path=/");
+            let all = sent(&jar, &given("node=given; z=1"), URL);
+            assert_eq!(all, "z=1; node=near; a=\"x y\"; node=far");
+            jar.forget("node", URL);
+            assert_eq!(sent(&jar, &Given::default(), URL), "a=\"x y\"");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_and_makes_room_again() {
+        let jar = Jar::default();
+        let none = Given::default();
+        let many = |value: &str, age: u32| {
+            for number in 0..1000 {
+                answered(&jar, &format!("n{number}={value}; Path=/; Max-Age={age}"));
+            }
+        };
+        many(&"x".repeat(100), 1000);
+        let kept = sent(&jar, &none, URL);
+        // Beside names and values there are `=` and `; `.
+        assert!(kept.len() > 7_500 && kept.len() < 8_500, "{}", kept.len());
+        assert!(kept.contains("n0=x"), "the first ones stay");
+        many("", 0);
+        assert_eq!(sent(&jar, &none, URL), "");
+        assert_eq!(
+            lock(&jar.0).iter_any().count(),
+            0,
+            "nothing is left of them"
+        );
+        answered(&jar, &format!("large={}", "x".repeat(9000)));
+        answered(&jar, "a=1");
+        assert_eq!(sent(&jar, &none, URL), "a=1");
+    }
+
+    #[test]
     fn nonsense_is_left_out() {
         let jar = Jar::default();
-        for cookie in ["", "=", ";", "a=1; Domain=elsewhere.example", "\u{7f}"] {
+        for cookie in [
+            "",
+            "=",
+            ";",
+            "a=1; Domain=elsewhere.example",
+            "a=caf\u{e9}",
+            "\u{7f}",
+        ] {
             let mut headers = HeaderMap::new();
             if let Ok(value) = HeaderValue::from_bytes(cookie.as_bytes()) {
                 headers.append(header::SET_COOKIE, value);

@@ -22,33 +22,38 @@ use crate::target::Target;
 use crate::tunnel::Destination;
 
 /// The server, and what every request of a session carries.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Endpoint {
     pub(crate) target: Target,
     pub(crate) parts: RequestParts,
 }
 
 /// What the program puts into every request.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct RequestParts {
     /// Percent-encoded; stands behind the query of the URL.
     pub(crate) query: String,
-    /// Without cookies.
+    /// Without cookies, and without what is in `basic`.
     pub(crate) headers: HeaderMap,
+    /// The authorization of this server, in place of the URL's user; an `Authorization` header comes before both.
+    basic: Option<HeaderValue>,
     pub(crate) cookies: Given,
 }
 
 impl Endpoint {
-    /// The headers of every request: with the authorization that user and password in the URL stand for, unless there is
-    /// one already.
+    /// The headers of every request: with the authorization that user and password stand for, unless there is one
+    /// already.
     ///
     /// # Errors
     /// [`UsageError::Url`] if user and password cannot be sent.
     pub(crate) fn full_headers(&self) -> Result<HeaderMap> {
         let mut headers = self.parts.headers.clone();
-        if let Some((user, password)) = &self.target.userinfo
-            && !headers.contains_key(header::AUTHORIZATION)
-        {
+        if headers.contains_key(header::AUTHORIZATION) {
+            return Ok(headers);
+        }
+        if let Some(basic) = &self.parts.basic {
+            headers.insert(header::AUTHORIZATION, basic.clone());
+        } else if let Some((user, password)) = &self.target.userinfo {
             let value = basic_auth(user, password);
             let value = value.map_err(|why| UsageError::Url(why.into()))?;
             headers.insert(header::AUTHORIZATION, value);
@@ -65,6 +70,17 @@ impl Endpoint {
     }
 }
 
+/// User, password and query, which may be secrets, stay out.
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("server", &self.target.shown())
+            .field("headers", &self.parts.headers)
+            .field("cookies", &self.parts.cookies)
+            .finish_non_exhaustive()
+    }
+}
+
 impl RequestParts {
     /// Adds a header of the program. One that is given twice is sent twice, but for what there is only one of.
     ///
@@ -72,7 +88,7 @@ impl RequestParts {
     /// [`UsageError::Header`].
     pub(crate) fn add_header(&mut self, name: &str, value: &str) -> Result<(), UsageError> {
         match checked_header(name, value)? {
-            (header::COOKIE, _) => self.cookies.set_all(value)?,
+            (header::COOKIE, _) => drop(self.cookies.set_all(value)?),
             (name @ (header::USER_AGENT | header::AUTHORIZATION | header::ORIGIN), value) => {
                 self.headers.insert(name, value);
             }
@@ -92,7 +108,8 @@ impl RequestParts {
             option: "basic_auth",
             why: why.into(),
         })?;
-        self.headers.insert(header::AUTHORIZATION, value);
+        self.headers.remove(header::AUTHORIZATION);
+        self.basic = Some(value);
         Ok(())
     }
 }
@@ -101,7 +118,6 @@ impl RequestParts {
 ///
 /// It starts with what the builder was given. What is changed here holds for every request of this attempt and of the
 /// session it brings, and for no other attempt.
-#[derive(Debug)]
 pub struct Attempt {
     number: u32,
     after: Option<DisconnectReason>,
@@ -126,10 +142,18 @@ impl Attempt {
     /// Connects to another server, with that URL's query, user and password. Its path is not looked at: namespaces keep
     /// their names.
     ///
+    /// Another server is not told what [`basic_auth`](crate::ClientBuilder::basic_auth) was given, nor the cookies that the
+    /// first one has set, unless it has the same name: cookies do not tell ports apart. Headers, cookies and query
+    /// parameters of the builder, a token among them, are for every server.
+    ///
     /// # Errors
     /// [`UsageError::Url`].
     pub fn set_url(&mut self, url: &str) -> Result<()> {
-        self.endpoint.target = Target::parse(url)?;
+        let target = Target::parse(url)?;
+        if target.userinfo.is_some() || target.shown() != self.endpoint.target.shown() {
+            self.endpoint.parts.basic = None;
+        }
+        self.endpoint.target = target;
         Ok(())
     }
 
@@ -146,23 +170,31 @@ impl Attempt {
         self.endpoint.parts.query = query::without(&self.endpoint.parts.query, name);
     }
 
-    /// Sets a header, in place of those of the same name; of a `Cookie` header, each cookie.
+    /// Sets a header, in place of those of the same name; a `Cookie` header is [set](Self::set_cookie) cookie by cookie.
     ///
     /// # Errors
     /// [`UsageError::Header`] if it cannot be sent, or is one of those the client sets itself.
     pub fn set_header(&mut self, name: &str, value: &str) -> Result<()> {
         let (name, _) = checked_header(name, value)?;
-        if name != header::COOKIE {
-            self.endpoint.parts.headers.remove(&name);
+        if name == header::COOKIE {
+            let names = self.endpoint.parts.cookies.set_all(value)?;
+            self.replaced.extend(names);
+            return Ok(());
         }
+        self.endpoint.parts.headers.remove(&name);
         self.endpoint.parts.add_header(name.as_str(), value)?;
         Ok(())
     }
 
-    /// Removes the headers of this name; of `Cookie`, what the program has set, and not what the server has.
+    /// Removes the headers of this name; of `Cookie`, what the program has set, and not what the server has; of
+    /// `Authorization`, also user and password.
     pub fn remove_header(&mut self, name: &str) {
         if name.eq_ignore_ascii_case(header::COOKIE.as_str()) {
             self.endpoint.parts.cookies.clear();
+        }
+        if name.eq_ignore_ascii_case(header::AUTHORIZATION.as_str()) {
+            self.endpoint.parts.basic = None;
+            self.endpoint.target.userinfo = None;
         }
         self.endpoint.parts.headers.remove(name);
     }
@@ -190,6 +222,17 @@ impl Attempt {
     pub fn set_basic_auth(&mut self, user: &str, password: &str) -> Result<()> {
         self.endpoint.parts.set_basic_auth(user, password)?;
         Ok(())
+    }
+}
+
+/// What may be a secret stays out.
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attempt")
+            .field("number", &self.number)
+            .field("after", &self.after)
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
     }
 }
 
@@ -365,6 +408,10 @@ pub(crate) fn checked_header(
     if OWN_HEADERS.contains(&parsed) || parsed.as_str().starts_with("sec-websocket-") {
         return Err(wrong(&"the client sets it itself"));
     }
+    if !value.is_ascii() {
+        // A WebSocket's handshake is text to the library that writes it.
+        return Err(wrong(&"its value must be ASCII"));
+    }
     let mut value = HeaderValue::from_str(value).map_err(|error| wrong(&error))?;
     // Nobody knows which of a program's headers are secrets.
     value.set_sensitive(true);
@@ -460,6 +507,7 @@ mod tests {
             error.contains("X-Token") && !error.contains("cret"),
             "{error}"
         );
+        checked_header("X-Token", "caf\u{e9}").unwrap_err();
         for own in ["Host", "connection", "Sec-WebSocket-Key", "content-length"] {
             assert!(checked_header(own, "x").is_err(), "{own}");
         }
@@ -505,7 +553,8 @@ mod tests {
         attempt.remove_cookie("lang");
         attempt.set_header("Cookie", "theme=dark; sid=3").unwrap();
         assert_eq!(cookies(&attempt), "theme=dark; sid=3");
-        assert_eq!(attempt.replaced, ["sid", "lang", "sid", "lang"]);
+        let replaced = ["sid", "lang", "sid", "lang", "theme", "sid"];
+        assert_eq!(attempt.replaced, replaced);
         attempt.remove_header("cookie");
         assert_eq!(cookies(&attempt), "");
         attempt.set_header("Authorization", "Bearer x").unwrap();
