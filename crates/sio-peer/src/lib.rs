@@ -15,6 +15,7 @@ pub mod client;
 pub mod flood;
 pub mod host;
 pub mod hour;
+pub mod legs;
 pub mod lifecycle;
 pub mod orders;
 pub mod peer;

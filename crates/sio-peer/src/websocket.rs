@@ -22,8 +22,17 @@ pub struct WebSocketPeer {
 impl WebSocketPeer {
     /// Accepts the WebSocket.
     #[must_use]
-    pub fn accept(mut request: Request) -> Self {
-        let head = switching(&request);
+    pub fn accept(request: Request) -> Self {
+        Self::accept_with(request, &[])
+    }
+
+    /// Accepts the WebSocket, and sets cookies.
+    #[must_use]
+    pub fn accept_with(mut request: Request, cookies: &[String]) -> Self {
+        let mut head = switching(&request);
+        for cookie in cookies {
+            head.insert_str(head.len() - 2, &format!("Set-Cookie: {cookie}\r\n"));
+        }
         request.raw(head.as_bytes());
         request.stream.set_read_timeout(Some(PATIENCE)).unwrap();
         request.stream.set_write_timeout(Some(PATIENCE)).unwrap();

@@ -6,6 +6,7 @@ mod closing;
 mod faults;
 mod handshake;
 mod heartbeat;
+mod legs;
 mod lifecycle;
 mod malice;
 mod moving;

@@ -10,6 +10,7 @@ mod faults;
 mod handlers;
 mod handshake;
 mod heartbeat;
+mod legs;
 mod lifecycle;
 mod orders;
 mod packets;
