@@ -3,27 +3,27 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use socket2::Socket;
+
 use crate::case::{Failure, Outcome};
+use crate::port::bound;
 use crate::process::{self, Output, lock};
 use crate::scratch::Scratch;
 
 /// How long a program may take until it listens.
 const START_LIMIT: Duration = Duration::from_secs(5);
-/// Somebody else may take the port before the program does.
-const ATTEMPTS: usize = 3;
-
 /// Runs the program in its arguments, and kills it once standard input ends: with this process, however that ends. What
 /// it ends with by itself is passed on.
 const GUARD: &str = r#"
 exec 3<&0
-"$@" </dev/null 3<&- &
+"$@" </dev/null >&2 3<&- &
 program=$!
 (read -r _ <&3; kill -9 "$program") >/dev/null 2>&1 &
 guard=$!
@@ -39,6 +39,8 @@ pub struct Daemon {
     port: u16,
     process: Mutex<Child>,
     output: Output,
+    /// Keeps the port for the program.
+    _holder: Socket,
     // Goes last: the program may write into it.
     _folder: Scratch,
 }
@@ -74,29 +76,16 @@ impl Daemon {
     /// If it is not installed, which is [no failure](Failure::not_here), or does not listen in time; with what it said.
     pub fn start(
         program: &str,
-        arguments: impl Fn(&Place<'_>) -> io::Result<Vec<OsString>>,
+        arguments: impl FnOnce(&Place<'_>) -> io::Result<Vec<OsString>>,
     ) -> Outcome<Self> {
         if !is_installed(program) {
             return Err(Failure::not_here(format!(
                 "{program} is not installed (nowhere on the PATH); `cargo xtask test-servers` does so as root on Debian"
             )));
         }
-        let mut failure = Failure::from("it was never started");
-        for _ in 0..ATTEMPTS {
-            match Self::try_start(program, &arguments) {
-                Ok(daemon) => return Ok(daemon),
-                Err(why) => failure = why,
-            }
-        }
-        Err(failure)
-    }
-
-    fn try_start(
-        program: &str,
-        arguments: impl Fn(&Place<'_>) -> io::Result<Vec<OsString>>,
-    ) -> Outcome<Self> {
         let folder = Scratch::new(program)?;
-        let port = free_port()?;
+        let holder = bound(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+        let port = port_of(&holder)?;
         let place = Place {
             folder: &folder,
             port,
@@ -118,6 +107,7 @@ impl Daemon {
             port,
             output: Output::keep(stderr),
             process: Mutex::new(process),
+            _holder: holder,
             _folder: folder,
         };
         daemon.wait_until_it_listens()?;
@@ -127,13 +117,10 @@ impl Daemon {
     fn wait_until_it_listens(&self) -> Outcome {
         let deadline = Instant::now() + START_LIMIT;
         loop {
-            let listens = is_listening(self.port);
-            // Looked at afterwards: if it has ended, it was somebody else who listens.
-            let ended = lock(&self.process).try_wait()?;
-            if listens && ended.is_none() {
+            if is_listening(self.port) {
                 return Ok(());
             }
-            let why = match ended {
+            let why = match lock(&self.process).try_wait()? {
                 Some(status) => format!("ended with {status}"),
                 None if Instant::now() >= deadline => {
                     self.stop();
@@ -155,7 +142,7 @@ impl Daemon {
         self.port
     }
 
-    /// What it wrote to standard error, the newest part of it.
+    /// What it wrote, the newest part of it.
     #[must_use]
     pub fn output(&self) -> String {
         self.output.text()
@@ -187,18 +174,15 @@ fn is_installed(program: &str) -> bool {
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
-/// A port that nobody uses now.
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
+fn port_of(socket: &Socket) -> io::Result<u16> {
+    let address = socket.local_addr()?.as_socket();
+    Ok(address
+        .ok_or_else(|| io::Error::other("a socket without a port"))?
         .port())
 }
 
-/// Without a listener, a connection may find itself: the system may give it the very port that it goes to.
 fn is_listening(port: u16) -> bool {
-    TcpStream::connect((Ipv4Addr::LOCALHOST, port))
-        .and_then(|stream| Ok(stream.local_addr()? != stream.peer_addr()?))
-        .unwrap_or(false)
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
 #[cfg(test)]
@@ -256,12 +240,12 @@ mod tests {
     }
 
     #[test]
-    fn program_listens_until_it_is_dropped() -> Outcome {
+    fn program_listens_until_it_is_stopped() -> Outcome {
         let daemon = Daemon::start("node", listener)?;
         let (port, id) = (daemon.port(), said_its_id(&daemon)?);
-        ensure!(is_listening(port) && lives(id), "it is there");
-        drop(daemon);
-        ensure!(!is_listening(port) && !lives(id), "it is gone");
+        ensure!(is_listening(port) && lives(id), "it is not there");
+        daemon.stop();
+        ensure!(!is_listening(port) && !lives(id), "it is still there");
         Ok(())
     }
 

@@ -13,18 +13,15 @@ pub enum Group {
 }
 
 /// The cases of [`Group::Deployments`], as [`is_meant`] reads names.
-const DEPLOYMENTS: [&str; 18] = [
-    "C5", "C6", "C7", "L1.7", "L1.8", "L1.9", "L1.10", "L1.11", "V2.3b", "V2.3c", "V2.3d", "V2.9",
-    "V3.11", "V3.12", "V3.13", "V3.14", "V3.15", "V10.10",
+const DEPLOYMENTS: [&str; 19] = [
+    "C5", "C6", "C7", "L1.7", "L1.8", "L1.9", "L1.10", "L1.11", "L2.2g", "V2.3b", "V2.3c", "V2.3d",
+    "V2.9", "V3.11", "V3.12", "V3.13", "V3.14", "V3.15", "V10.10",
 ];
 
 /// Cases that are for some servers only, and those servers.
-const FOR_SOME: [(&str, &[&str]); 10] = [
+const FOR_SOME: [(&str, &[&str]); 7] = [
     ("C6", &DEPLOYED),
     ("C7", &DEPLOYED),
-    ("V2.3b", &DEPLOYED),
-    ("V2.3c", &DEPLOYED),
-    ("V2.3d", &DEPLOYED),
     ("V3.13b", &[CLUSTERED]),
     ("V3.14a", &[CLUSTERED]),
     ("V3.14b", &[CLUSTERED]),

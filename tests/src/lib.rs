@@ -9,7 +9,7 @@
 //! | [`server`] | a running server process |
 //! | [`certificates`] | those of its ports with TLS, and of clients |
 //! | [`daemon`] | programs from packages, such as proxies and balancers |
-//! | [`cluster`] | two nodes behind a balancer |
+//! | [`nginx`], [`cluster`] | a server behind a reverse proxy, two nodes behind a balancer |
 //! | [`process`], [`scratch`] | processes and folders that last as long as a test needs them |
 //! | [`control`] | what the server saw, and making it do something |
 //! | [`http`] | the few plain HTTP requests that takes |
@@ -37,7 +37,9 @@ pub mod faults;
 pub mod front;
 pub mod group;
 pub mod http;
+pub mod nginx;
 pub mod outage;
+mod port;
 pub mod process;
 pub mod protocol;
 pub mod report;

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Registry, Token};
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::{SockRef, Socket};
 
 use super::pipe::Pipe;
 use super::{Cut, Direction, Done, Door, Flow, Then, Which, lock};
+use crate::port::bound;
 
 /// Wakes the thread when something was changed.
 pub(super) const WAKER: Token = Token(0);
@@ -99,7 +100,7 @@ impl Wire {
 
     pub(super) fn set_door(&mut self, door: Door) -> io::Result<()> {
         if door == Door::Closed {
-            self.listener = None;
+            self.stop_listening();
         } else if self.listener.is_none() {
             let socket = bound(self.address)?;
             socket.listen(BACKLOG)?;
@@ -110,6 +111,14 @@ impl Wire {
         }
         self.door = door;
         Ok(())
+    }
+
+    /// A process that another thread starts just now shares the socket until it runs: dropping ours would not do.
+    fn stop_listening(&mut self) {
+        if let Some(listener) = self.listener.take() {
+            // Where a listener cannot be shut down, the drop has to do.
+            drop(SockRef::from(&listener).shutdown(Shutdown::Both));
+        }
     }
 
     pub(super) fn set(&mut self, which: Which, direction: Direction, flow: Flow, now: Instant) {
@@ -152,7 +161,7 @@ impl Wire {
 
     pub(super) fn stop(&mut self) {
         self.stopped = true;
-        self.listener = None;
+        self.stop_listening();
         self.connections.clear();
     }
 
@@ -266,15 +275,6 @@ impl Wire {
         let connections = self.connections.values();
         connections.filter_map(Connection::deadline).min()
     }
-}
-
-/// A socket on this address that does not listen yet. Several may be bound to one port.
-fn bound(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    Ok(socket)
 }
 
 /// Carries bytes until the wire is stopped.

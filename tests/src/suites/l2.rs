@@ -22,6 +22,7 @@ use crate::case::{ALL, Case, Mode, Outcome, WEBSOCKET};
 use crate::context::{PATIENCE, StatusLog};
 use crate::control::Request;
 use crate::front::{Cut, Direction, Flow, Front, Place, Then, Which};
+use crate::nginx::{Nginx, WebSockets};
 use crate::{ensure, ensure_eq};
 
 use self::broken::{l2_9, l2_9b, l2_9c, l2_9d, watched};
@@ -77,6 +78,12 @@ pub fn cases() -> Vec<Case<Session>> {
             l2_2e,
         ),
         case("L2.2f", "the order is the client's", ALL, l2_2f),
+        case(
+            "L2.2g",
+            "behind an nginx that was not told of WebSockets: the next transport is used",
+            POLLS,
+            l2_2g,
+        ),
         case(
             "L2.3",
             "without WebSocket in the list none is opened",
@@ -283,6 +290,19 @@ fn l2_2(cx: &Cx) -> Outcome {
         cx.control().clear_faults()?;
     }
     Ok(())
+}
+
+fn l2_2g(cx: &Cx) -> Outcome {
+    let nginx = Nginx::start(cx.server().port("main"), WebSockets::Lost)?;
+    let log = StatusLog::new();
+    let client = wants_websocket(cx, cx.builder_at(&nginx.url()), &log).connect()?;
+    let error = fell_back(cx, &client, &log)?;
+    // The server hangs up on a WebSocket's path that is asked for plainly.
+    ensure!(
+        matches!(&error, Error::Http(error) if error.status == 502),
+        "a WebSocket behind nginx failed with {error:?}"
+    );
+    Ok(client.close()?)
 }
 
 const LIMIT: Duration = Duration::from_secs(3);
