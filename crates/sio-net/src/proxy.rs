@@ -112,7 +112,9 @@ impl Proxy {
                     for name in names {
                         let is_safe = name != "HTTP_PROXY" || !is_cgi;
                         if let Some(url) = env(name).filter(|_| is_safe) {
-                            return ProxyServer::parse(&url, name).map(Some);
+                            let mut server = ProxyServer::parse(&url, name)?;
+                            server.variable = Some(name);
+                            return Ok(Some(server));
                         }
                     }
                     Ok(None)
@@ -188,6 +190,8 @@ pub(crate) struct ProxyServer {
     pub(crate) authorization: Option<HeaderValue>,
     /// The URL without user and password, for errors.
     pub(crate) shown: String,
+    /// The variable of the environment that names it: the program's author may not know that there is a proxy.
+    pub(crate) variable: Option<&'static str>,
 }
 
 impl ProxyServer {
@@ -255,6 +259,7 @@ impl ProxyServer {
             userinfo,
             authorization,
             shown: format!("{}://{authority}", url.scheme()),
+            variable: None,
             host,
         })
     }
@@ -268,7 +273,11 @@ impl fmt::Debug for ProxyServer {
 
 impl fmt::Display for ProxyServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the proxy {}", self.shown)
+        write!(f, "the proxy {}", self.shown)?;
+        match self.variable {
+            Some(variable) => write!(f, " ({variable})"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -464,6 +473,9 @@ mod tests {
             chosen(&mine, &all, "http://h").unwrap(),
             "socks5://mine:1080"
         );
+        let rules = env.check_with(|name| (name == "ALL_PROXY").then(|| "me:pw@d".to_owned()));
+        let told = rules.unwrap().tls.unwrap().to_string();
+        assert_eq!(told, "the proxy http://d:80 (ALL_PROXY)");
         let error = env.check_with(|name| (name == "https_proxy").then(|| "ftp://x".to_owned()));
         assert!(error.unwrap_err().to_string().contains("https_proxy"));
     }

@@ -344,11 +344,10 @@ pub(crate) fn explain_refusal(
             } else if proxy.userinfo.is_some() {
                 "the proxy does not accept the user and password in its URL".to_owned()
             } else {
-                "the proxy wants a user and password: put them into its URL, http://user:password@…"
-                    .to_owned()
+                "the proxy wants a user and password: put user:password@ before the host in its URL".to_owned()
             }
         }
-        403 => "the proxy does not allow it: many allow tunnels to port 443 only, and its configuration says which"
+        403 => "the proxy does not allow it: many allow tunnels to port 443 only, unless they are told of others"
             .to_owned(),
         400 | 404 | 405 | 501 => "is this an HTTP proxy, and does it allow tunnels?".to_owned(),
         500 | 502..=504 => "the proxy cannot reach the server".to_owned(),
@@ -381,13 +380,13 @@ enum Fault {
     TooLong,
     #[error("its answer has more than {HEADERS} headers")]
     TooManyHeaders,
-    #[error("it let us through and sent something of its own, as a login page may do: {0}")]
+    #[error("it sent more than an answer, as a login page may do: {0}")]
     MoreThanAnAnswer(String),
     #[error("what answers is no HTTP proxy: {0}")]
     NoHttp(httparse::Error),
     #[error("what answers is no SOCKS5 proxy: its answer begins with {0:#04x}")]
     NoSocks5(u8),
-    #[error("it wants a user and password: put them into its URL, socks5://user:password@…")]
+    #[error("it wants a user and password: put user:password@ before the host in its URL")]
     PasswordMissing,
     #[error("it does not accept the user and password in its URL")]
     PasswordRefused,
@@ -534,7 +533,7 @@ mod tests {
         early.input = b"HTTP/1.1 200 OK\r\n\r\nx".to_vec();
         let said = early.take_answer().unwrap_err().chain();
         assert!(
-            said.ends_with("of its own, as a login page may do: x"),
+            said.ends_with("more than an answer, as a login page may do: x"),
             "{said}"
         );
         let many = [

@@ -20,6 +20,8 @@ pub mod lifecycle;
 pub mod orders;
 pub mod peer;
 pub mod programs;
+pub mod proxy;
+pub mod proxying;
 pub mod queueing;
 pub mod reconnecting;
 pub mod scenario;

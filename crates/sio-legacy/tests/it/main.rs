@@ -15,6 +15,7 @@ mod orders;
 mod packets;
 mod polling;
 mod pressure;
+mod proxies;
 mod queueing;
 mod reconnecting;
 mod rules;

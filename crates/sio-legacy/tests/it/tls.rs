@@ -13,7 +13,7 @@ use tungstenite::Message;
 
 use crate::wire::{call, chunk, preamble, script, wire_name};
 
-const ALL: [Transport; 4] = [
+pub(crate) const ALL: [Transport; 4] = [
     Transport::WebSocket,
     Transport::Polling,
     Transport::HtmlFile,
@@ -21,7 +21,7 @@ const ALL: [Transport; 4] = [
 ];
 
 /// A server that speaks just enough of the protocol: it opens every session and says one word, the transport's name.
-fn serve(mut stream: TlsStream) {
+pub(crate) fn serve(mut stream: TlsStream) {
     let mut polls = 0;
     while let Some(head) = read_head(&mut stream) {
         let target = head.split(' ').nth(1).unwrap_or_default().to_owned();

@@ -16,6 +16,7 @@ mod orders;
 mod packets;
 mod polling;
 mod pressure;
+mod proxies;
 mod queueing;
 mod reaching;
 mod reconnecting;

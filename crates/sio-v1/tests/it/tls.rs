@@ -16,7 +16,7 @@ use tungstenite::Message;
 use crate::wire::{open, text_body};
 
 /// A server that speaks just enough of the protocol: it accepts every session, holds polls, and echoes messages.
-fn serve(mut stream: TlsStream) {
+pub(crate) fn serve(mut stream: TlsStream) {
     while let Some(head) = read_head(&mut stream) {
         let upgrading = head.contains("&sid=");
         if let Some(key) = header(&head, "sec-websocket-key") {
@@ -75,7 +75,7 @@ fn serve_websocket(mut stream: TlsStream, key: &str, upgrading: bool) {
     }
 }
 
-fn builders(url: &str) -> [(&'static str, ClientBuilder); 3] {
+pub(crate) fn builders(url: &str) -> [(&'static str, ClientBuilder); 3] {
     [
         (
             "polling",
