@@ -168,31 +168,30 @@ fn a_page_of_the_proxy_in_a_poll_s_place_ends_the_session_and_names_the_proxy() 
 #[cfg(feature = "rustls")]
 #[test]
 fn every_transport_reaches_a_server_with_tls() {
+    use sio_peer::wait::{PATIENCE, all_at_once};
+
     use crate::tls::{ALL, serve};
+    use crate::wire::wire_name;
 
     const NAME: &str = "proxies::every_transport_reaches_a_server_with_tls";
     sio_peer::tls::trusting(NAME, serve, |peer| {
-        for (kind, scheme) in WAYS {
-            for transport in ALL {
-                let (proxy, through) = behind(kind, scheme);
-                let builder = through(Client::builder(&peer.url()).transports([transport]));
-                let (builder, mut events) = builder.events();
-                let client = builder
-                    .connect()
-                    .unwrap_or_else(|error| panic!("{scheme}, {transport}: {}", error.chain()));
-                client.emit("x", "y").unwrap();
-                let event = events
-                    .recv_timeout(sio_peer::wait::PATIENCE)
-                    .expect("a word");
-                assert_eq!(
-                    event.decode::<String>().unwrap(),
-                    crate::wire::wire_name(transport)
-                );
-                client.close().unwrap();
-                if scheme != "socks5" {
-                    proxying::leads_only_to(&proxy, scheme, &format!("localhost:{}", peer.port()));
-                }
+        let each = |way| ALL.map(|transport| (way, transport));
+        all_at_once(WAYS.into_iter().flat_map(each), |(way, transport)| {
+            let (kind, scheme) = way;
+            let (proxy, through) = behind(kind, scheme);
+            let builder = through(Client::builder(&peer.url()).transports([transport]));
+            let (builder, mut events) = builder.events();
+            let client = builder
+                .connect()
+                .unwrap_or_else(|error| panic!("{scheme}, {transport}: {}", error.chain()));
+            client.emit("x", "y").unwrap();
+            let event = events.recv_timeout(PATIENCE).expect("a word");
+            assert_eq!(event.decode::<String>().unwrap(), wire_name(transport));
+            client.close().unwrap();
+            if scheme != "socks5" {
+                let authority = format!("localhost:{}", peer.port());
+                proxying::leads_only_to(&proxy, scheme, &authority);
             }
-        }
+        });
     });
 }
