@@ -342,6 +342,17 @@ fn failures() -> Vec<Failure> {
             saying(basic),
             &["status 407", "put user:password@ before"],
         )),
+        request(Manner::Closing, &["server.example:1 through"]),
+        request(Manner::Resetting, &[]),
+        request(Manner::Endless, &["server.example:1 through", "head"]),
+        request(
+            saying(b""),
+            &["server.example:1 through", "without an answer"],
+        ),
+        request(
+            saying(b"SSH-2.0-OpenSSH_9.6\r\n"),
+            &["server.example:1 through"],
+        ),
         request(
             saying(basic),
             &["status 407", "does not accept the user and password"],
@@ -472,6 +483,10 @@ pub fn waiting_for_a_proxy_ends_by_the_timeout_or_by_close<W: Words>() {
             let result = takes(Duration::ZERO, 5 * LIMIT, || limited.connect());
             let error = error_of(&what, result);
             assert!(error.is_timeout(), "{what}: {error:?}");
+            // A proxy that has done its part is not to blame.
+            if scheme == "https" || !matches!(manner, Manner::Obliging) {
+                assert_says(&error.chain(), &[", while ", &proxy.authority()]);
+            }
             let before = proxy.connections();
             let client = builder().build().unwrap();
             let opening = client.clone();
