@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use sio_core::session::Session;
 use sio_core::{Event, Events, Reconnect, Status, Transport};
-use sio_net::{Client, ClientBuilder};
+use sio_net::{Client, ClientBuilder, Proxy};
 
 pub use crate::case::Mode;
 use crate::case::{Failure, Outcome};
@@ -139,12 +139,13 @@ impl<P: Session> Context<P> {
         self.builder_tagged(url, &self.tag)
     }
 
-    /// The same with another tag, for cases that tell several connections apart.
+    /// The same with another tag, for cases that tell several connections apart. The machine's own proxy is not used.
     pub fn builder_tagged(&self, url: &str, tag: &str) -> ClientBuilder<P> {
         Client::builder(url)
             .transports(transports_of(self.mode))
             .query("tag", tag)
             .protocol(self.options.clone())
+            .proxy(Proxy::off())
             .reconnect(Reconnect::off())
             .connect_timeout(PATIENCE)
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use sio_core::{Ack, Status, Transport, Value};
-use sio_net::{Client, ClientBuilder};
+use sio_net::{Client, ClientBuilder, Proxy};
 
 use crate::case::{Failure, Outcome};
 use crate::ensure_eq;
@@ -98,6 +98,7 @@ fn tell<P: Protocol>(server: &Server) -> Outcome {
 fn builder<P: Protocol>(server: &Server) -> ClientBuilder<P> {
     Client::builder(&format!("http://127.0.0.1:{}", server.port("main")))
         .protocol(P::options_for(server.version()))
+        .proxy(Proxy::off())
 }
 
 /// Connects as a program does that chooses nothing, and answers the question that the server has for everybody.

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sio_core::Reconnect;
-use sio_net::Client;
+use sio_net::{Client, Proxy};
 
 use self::load::Load;
 use self::usage::{Usage, Watch};
@@ -97,6 +97,7 @@ fn soak<P: Protocol>(plan: &Plan, server: &Server) -> Outcome {
     let client = load::handlers(Client::<P>::builder(&url))
         .transports(transports_of(plan.mode))
         .query("tag", TAG)
+        .proxy(Proxy::off())
         .protocol(P::options_for(server.version()))
         .reconnect(Reconnect::off())
         .connect_timeout(PATIENCE)

@@ -283,6 +283,10 @@ impl WebSocketLeg {
                 let may_want_tls = self.request.is_first && self.request.route.tls.is_none();
                 Error::transport(self.context(), ClosedWithoutAnswer { may_want_tls })
             }
+            tungstenite::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                let may_want_tls = false;
+                Error::transport(self.context(), ClosedWithoutAnswer { may_want_tls })
+            }
             tungstenite::Error::Io(error) => Error::transport(self.context(), error),
             tungstenite::Error::AttackAttempt => Error::protocol(self.context(), HeadTooLarge),
             tungstenite::Error::Capacity(_) => Error::protocol(self.context(), TooManyHeaders),
@@ -345,21 +349,33 @@ fn read(socket: &mut WebSocket<Socket>) -> Result<Progress, tungstenite::Error> 
                     _ => Progress::Blocked,
                 });
             }
-            // An answer too short for the frame that its first bytes announce ends like this, too.
-            Err(
-                error @ tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake),
-            ) if socket.get_ref().second_status_line().is_some() => {
-                return Err(error);
+            Err(error) if is_end(&error) => {
+                // An answer too short for the frame that its first bytes announce ends like this, too.
+                if socket.get_ref().second_status_line().is_some() {
+                    return Err(error);
+                }
+                Input::WebSocketClosed {
+                    code: None,
+                    text: ByteString::new(),
+                }
             }
-            Err(tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake))
-            | Err(tungstenite::Error::ConnectionClosed) => Input::WebSocketClosed {
-                code: None,
-                text: ByteString::new(),
-            },
             Err(error) => return Err(error),
         };
         socket.get_mut().forget();
         return Ok(Progress::Input(input));
+    }
+}
+
+/// Whether the stream has ended. TLS may end without a goodbye of its own, as when a server was killed: frames tell by
+/// themselves whether all has come.
+fn is_end(error: &tungstenite::Error) -> bool {
+    match error {
+        tungstenite::Error::Protocol(error) => {
+            *error == ProtocolError::ResetWithoutClosingHandshake
+        }
+        tungstenite::Error::ConnectionClosed => true,
+        tungstenite::Error::Io(error) => error.kind() == io::ErrorKind::UnexpectedEof,
+        _ => false,
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 use sio_core::{Deadline, DisconnectReason, Error, Status, Transport};
-use sio_legacy::{Client, ClientBuilder, Session};
+use sio_legacy::{Client, ClientBuilder, Proxy, Session};
 
 use super::catalogue;
 use super::kit::{Log, Sequence, Several, sequences, travels, within};
@@ -399,6 +399,7 @@ fn l2_2e(cx: &Cx) -> Outcome {
     // Not the builder of the context: that knows the transport already.
     let client = Client::builder(&cx.url(only_variant(cx)))
         .query("tag", cx.tag())
+        .proxy(Proxy::off())
         .on_status(log.watcher())
         .connect()?;
     ensure_eq!(
