@@ -216,7 +216,7 @@ fn without_stickiness(cx: &Cx) -> Outcome {
         return Err("it ended without an error".into());
     };
     let text = error.chain();
-    for words in ["does not know", "balancer", "400"] {
+    for words in ["400", "does not know", "by cookie or by address"] {
         ensure!(
             text.contains(words),
             "{words:?} is not in the error: {text}"
