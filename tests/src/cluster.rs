@@ -1,24 +1,26 @@
 //! Two nodes of one application behind a balancer, as far as one machine can show them.
 
 use std::ffi::OsString;
-use std::io;
 use std::sync::Arc;
 use std::thread;
 
 use crate::case::{Failure, Outcome};
 use crate::control::{Request, Tagged};
-use crate::daemon::{Daemon, Place};
+use crate::daemon::Daemon;
+use crate::nginx::{Nginx, WebSockets};
 use crate::server::Server;
 
-/// How a balancer finds the node that knows a session.
+/// What stands in front of the nodes, and how it finds the one that knows a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sticky {
-    /// By a cookie that it sets.
-    Cookie,
-    /// By the address of the client; [`ADDRESS`] says which.
-    Address,
-    /// Not at all: each request goes to the next node.
-    Never,
+pub enum Balancer {
+    /// haproxy, by a cookie that it sets.
+    HaproxyCookie,
+    /// haproxy, by the address of the client; [`ADDRESS`] says which.
+    HaproxyAddress,
+    /// haproxy, not at all: each request goes to the next node.
+    HaproxyRoundRobin,
+    /// nginx, by the address of the client.
+    NginxAddress,
 }
 
 /// The header that the balancer takes the address of a client from. On one machine all come from the same.
@@ -26,12 +28,18 @@ pub const ADDRESS: &str = "X-Forwarded-For";
 /// The name of the cookie.
 pub const COOKIE: &str = "node";
 
-/// Two nodes, the redis server between them, and haproxy in front.
+/// Two nodes, the redis server between them, and a balancer in front.
 #[derive(Debug)]
 pub struct Cluster {
-    balancer: Daemon,
+    balancer: Front,
     nodes: [Arc<Server>; 2],
     _redis: Daemon,
+}
+
+#[derive(Debug)]
+enum Front {
+    Haproxy(Daemon),
+    Nginx(Nginx),
 }
 
 impl Cluster {
@@ -42,11 +50,20 @@ impl Cluster {
     ///
     /// # Errors
     /// If a program is not installed, which is [no failure](Failure::not_here), or something does not start.
-    pub fn start(sticky: Sticky) -> Outcome<Self> {
+    pub fn start(balancer: Balancer) -> Outcome<Self> {
         let redis = start_redis()?;
         let nodes = start_nodes(redis.port())?;
         let ports = [nodes[0].port("main"), nodes[1].port("main")];
-        let balancer = Daemon::start("haproxy", |place| haproxy(place, sticky, ports))?;
+        let choice = match balancer {
+            Balancer::HaproxyCookie => Some(by_cookie()),
+            Balancer::HaproxyAddress => Some(by_address()),
+            Balancer::HaproxyRoundRobin => Some("balance roundrobin".to_owned()),
+            Balancer::NginxAddress => None,
+        };
+        let balancer = match choice {
+            Some(choice) => Front::Haproxy(start_haproxy(&choice, ports)?),
+            None => Front::Nginx(Nginx::start(&ports, WebSockets::PassedOn)?),
+        };
         Ok(Self {
             balancer,
             nodes,
@@ -57,7 +74,10 @@ impl Cluster {
     /// The URL of the balancer.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.balancer.port())
+        match &self.balancer {
+            Front::Haproxy(haproxy) => format!("http://127.0.0.1:{}", haproxy.port()),
+            Front::Nginx(nginx) => nginx.url(),
+        }
     }
 
     /// The nodes.
@@ -128,22 +148,25 @@ fn start_nodes(redis: u16) -> Outcome<[Arc<Server>; 2]> {
     })
 }
 
-fn haproxy(place: &Place<'_>, sticky: Sticky, ports: [u16; 2]) -> io::Result<Vec<OsString>> {
-    let config = place.file("haproxy.cfg", &configuration(place.port, sticky, ports))?;
-    Ok(vec!["-db".into(), "-f".into(), config.into()])
+/// A cookie that is not `indirect` is seen by the nodes, and so by the tests.
+fn by_cookie() -> String {
+    format!("balance roundrobin\n  cookie {COOKIE} insert nocache")
 }
 
-/// A node that is gone is noticed within 0.1 s; a request for it then goes to the other (`redispatch`). The cookie is not
-/// `indirect`: the nodes see it, and so do the tests.
-fn configuration(port: u16, sticky: Sticky, [one, other]: [u16; 2]) -> String {
+fn by_address() -> String {
+    format!("http-request set-src hdr({ADDRESS})\n  balance source")
+}
+
+fn start_haproxy(choice: &str, ports: [u16; 2]) -> Outcome<Daemon> {
+    Daemon::start("haproxy", |place| {
+        let config = place.file("haproxy.cfg", &configuration(place.port, choice, ports))?;
+        Ok(vec!["-db".into(), "-f".into(), config.into()])
+    })
+}
+
+/// A node that is gone is noticed within 0.1 s; a request for it then goes to the other (`redispatch`).
+fn configuration(port: u16, choice: &str, [one, other]: [u16; 2]) -> String {
     let [first, second] = Cluster::NODES;
-    let choice = match sticky {
-        Sticky::Cookie => format!("balance roundrobin\n  cookie {COOKIE} insert nocache"),
-        Sticky::Address => {
-            format!("http-request set-src hdr({ADDRESS})\n  balance source")
-        }
-        Sticky::Never => "balance roundrobin".to_owned(),
-    };
     format!(
         "defaults
   mode http

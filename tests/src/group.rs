@@ -19,7 +19,7 @@ const DEPLOYMENTS: [&str; 19] = [
 ];
 
 /// Cases that are for some servers only, and those servers.
-const FOR_SOME: [(&str, &[&str]); 7] = [
+const FOR_SOME: [(&str, &[&str]); 8] = [
     ("C6", &DEPLOYED),
     ("C7", &DEPLOYED),
     ("V3.13b", &[CLUSTERED]),
@@ -27,6 +27,7 @@ const FOR_SOME: [(&str, &[&str]); 7] = [
     ("V3.14b", &[CLUSTERED]),
     ("V3.14c", &[CLUSTERED]),
     ("V3.14d", &[CLUSTERED]),
+    ("V3.14e", &[CLUSTERED]),
 ];
 
 impl Group {

@@ -1,6 +1,7 @@
-//! nginx in front of a server, as a reverse proxy.
+//! nginx in front of servers, as a reverse proxy.
 
 use crate::case::Outcome;
+use crate::cluster::ADDRESS;
 use crate::daemon::{Daemon, Place};
 
 /// What it does with WebSockets.
@@ -22,13 +23,13 @@ const PASS_ON: &str = "proxy_http_version 1.1;
 pub struct Nginx(Daemon);
 
 impl Nginx {
-    /// One in front of a port of this machine.
+    /// One in front of servers on these ports of this machine. Of several, each client keeps to one by its address.
     ///
     /// # Errors
     /// If it is not installed, which is [no failure](crate::case::Failure::not_here), or does not start.
-    pub fn start(server: u16, websockets: WebSockets) -> Outcome<Self> {
+    pub fn start(servers: &[u16], websockets: WebSockets) -> Outcome<Self> {
         let daemon = Daemon::start("nginx", |place| {
-            let config = place.file("nginx.conf", &configuration(place, server, websockets))?;
+            let config = place.file("nginx.conf", &configuration(place, servers, websockets))?;
             Ok(vec![
                 "-p".into(),
                 place.folder().into(),
@@ -49,11 +50,16 @@ impl Nginx {
 }
 
 /// Without a master, for that would leave its worker behind when it is killed.
-fn configuration(place: &Place<'_>, server: u16, websockets: WebSockets) -> String {
+fn configuration(place: &Place<'_>, servers: &[u16], websockets: WebSockets) -> String {
     let port = place.port;
     let folders = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|kind| format!("{kind}_temp_path {kind};"))
         .join("\n  ");
+    let servers: Vec<String> = servers
+        .iter()
+        .map(|port| format!("server 127.0.0.1:{port};"))
+        .collect();
+    let servers = servers.join("\n    ");
     let told = match websockets {
         WebSockets::Lost => "",
         WebSockets::PassedOn => PASS_ON,
@@ -71,10 +77,16 @@ http {{
     default upgrade;
     '' close;
   }}
+  upstream nodes {{
+    ip_hash;
+    {servers}
+  }}
   server {{
     listen 127.0.0.1:{port};
+    set_real_ip_from 127.0.0.1;
+    real_ip_header {ADDRESS};
     location / {{
-      proxy_pass http://127.0.0.1:{server};
+      proxy_pass http://nodes;
       {told}
     }}
   }}

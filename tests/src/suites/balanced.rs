@@ -6,7 +6,7 @@ use sio_v1::{Client, Session};
 use super::kit::{Log, ask};
 use super::returning::{is_anew, quick, wait_back};
 use crate::case::{Case, Failure, Outcome, POLLING_FIRST};
-use crate::cluster::{ADDRESS, COOKIE, Cluster, Sticky};
+use crate::cluster::{ADDRESS, Balancer, COOKIE, Cluster};
 use crate::context::{Context, StatusLog};
 use crate::control::Request;
 use crate::{ensure, ensure_eq};
@@ -31,7 +31,7 @@ pub fn cases() -> Vec<Case> {
         Case::everywhere(
             "V3.14b",
             "a balancer that goes by the client's address: each client stays on its node",
-            sticky_by_address,
+            haproxy_by_address,
         ),
         Case::everywhere(
             "V3.14c",
@@ -42,6 +42,11 @@ pub fn cases() -> Vec<Case> {
             "V3.14d",
             "a client whose node dies comes back on the other, and stays there",
             comes_back_on_the_other_node,
+        ),
+        Case::everywhere(
+            "V3.14e",
+            "an nginx that goes by the client's address: each client stays on its node",
+            nginx_by_address,
         ),
     ]
 }
@@ -96,7 +101,8 @@ fn by_number(number: usize) -> (&'static str, String) {
 }
 
 fn by_address(number: usize) -> (&'static str, String) {
-    (ADDRESS, format!("10.0.0.{number}"))
+    // nginx looks at the first three numbers; of haproxy's hash, the last one decides.
+    (ADDRESS, format!("10.0.{number}.{number}"))
 }
 
 /// The balancer's cookie in a request.
@@ -106,7 +112,7 @@ fn balancers_cookie(request: &Request) -> Option<&str> {
 }
 
 fn sticky_by_cookie(cx: &Cx) -> Outcome {
-    let cluster = Cluster::start(Sticky::Cookie)?;
+    let cluster = Cluster::start(Balancer::HaproxyCookie)?;
     for (number, member) in one_on_each_node(cx, &cluster, by_number)?
         .iter()
         .enumerate()
@@ -147,8 +153,16 @@ fn cookies_that_came(requests: &[Request], node: &str) -> Outcome<Vec<Option<Str
     Ok(of_handshakes)
 }
 
-fn sticky_by_address(cx: &Cx) -> Outcome {
-    let cluster = Cluster::start(Sticky::Address)?;
+fn haproxy_by_address(cx: &Cx) -> Outcome {
+    sticky_by_address(cx, Balancer::HaproxyAddress)
+}
+
+fn nginx_by_address(cx: &Cx) -> Outcome {
+    sticky_by_address(cx, Balancer::NginxAddress)
+}
+
+fn sticky_by_address(cx: &Cx, balancer: Balancer) -> Outcome {
+    let cluster = Cluster::start(balancer)?;
     for member in one_on_each_node(cx, &cluster, by_address)? {
         cx.exchange(&member.client)?;
     }
@@ -156,7 +170,7 @@ fn sticky_by_address(cx: &Cx) -> Outcome {
 }
 
 fn broadcasts_reach_the_other_node(cx: &Cx) -> Outcome {
-    let cluster = Cluster::start(Sticky::Cookie)?;
+    let cluster = Cluster::start(Balancer::HaproxyCookie)?;
     let members = one_on_each_node(cx, &cluster, by_number)?;
     let news = members.each_ref().map(|_| Log::<Value>::new());
     for (member, log) in members.iter().zip(&news) {
@@ -179,7 +193,7 @@ fn broadcasts_reach_the_other_node(cx: &Cx) -> Outcome {
 }
 
 fn comes_back_on_the_other_node(cx: &Cx) -> Outcome {
-    let cluster = Cluster::start(Sticky::Cookie)?;
+    let cluster = Cluster::start(Balancer::HaproxyCookie)?;
     let log = StatusLog::new();
     let builder = cx.builder_at(&cluster.url()).reconnect(quick());
     let client = builder.on_status(log.watcher()).connect()?;
@@ -209,7 +223,7 @@ fn comes_back_on_the_other_node(cx: &Cx) -> Outcome {
 }
 
 fn without_stickiness(cx: &Cx) -> Outcome {
-    let cluster = Cluster::start(Sticky::Never)?;
+    let cluster = Cluster::start(Balancer::HaproxyRoundRobin)?;
     // Socket.IO 2 says with the handshake that the root is connected, so the next request is the first that can fail.
     let client = cx.builder_at(&cluster.url()).connect()?;
     let DisconnectReason::Error(error) = client.wait() else {

@@ -36,7 +36,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 fn nginx(cx: &Cx, websockets: WebSockets) -> Outcome<Nginx> {
-    Nginx::start(cx.server().port("main"), websockets)
+    Nginx::start(&[cx.server().port("main")], websockets)
 }
 
 fn stays_on_polling(cx: &Cx) -> Outcome {

@@ -293,7 +293,7 @@ fn l2_2(cx: &Cx) -> Outcome {
 }
 
 fn l2_2g(cx: &Cx) -> Outcome {
-    let nginx = Nginx::start(cx.server().port("main"), WebSockets::Lost)?;
+    let nginx = Nginx::start(&[cx.server().port("main")], WebSockets::Lost)?;
     let log = StatusLog::new();
     let client = wants_websocket(cx, cx.builder_at(&nginx.url()), &log).connect()?;
     let error = fell_back(cx, &client, &log)?;
