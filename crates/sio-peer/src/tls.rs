@@ -1,86 +1,125 @@
-//! A server's side of TLS, with a certificate of an authority of our own.
+//! A server's side of TLS, with certificates of our own.
 
 use std::env;
 use std::fs;
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::alone::alone_with;
 
-/// An authority and a server's certificate for `localhost`, both made for this run.
+use certificates::{Authority, Server};
+
+pub mod certificates;
+pub mod promises;
+
+/// What such a peer reads and writes.
+pub type TlsStream = StreamOwned<ServerConnection, Wire>;
+
+/// A socket, and what is odd about how it is written to.
 #[derive(Debug)]
-pub struct Identity {
-    authority: String,
-    config: Arc<ServerConfig>,
+pub struct Wire {
+    socket: TcpStream,
+    oddity: Oddity,
 }
 
-impl Identity {
-    /// Makes them.
-    #[must_use]
-    pub fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-        let certificate = params.signed_by(&key, &authority).unwrap();
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key)
-            .unwrap();
-        Self {
-            authority: authority.pem(),
-            config: Arc::new(config),
-        }
+/// How a peer's bytes leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Oddity {
+    /// As they come.
+    None,
+    /// One by one.
+    Trickle,
+    /// So many; then the connection ends.
+    EndsAfter(usize),
+}
+
+impl Read for Wire {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.socket.read(buffer)
     }
 }
 
-/// What such a peer reads and writes.
-pub type TlsStream = StreamOwned<ServerConnection, TcpStream>;
+impl Write for Wire {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.oddity {
+            Oddity::None => self.socket.write(bytes),
+            Oddity::Trickle => self.socket.write(&bytes[..bytes.len().min(1)]),
+            Oddity::EndsAfter(left) => {
+                let count = self.socket.write(&bytes[..bytes.len().min(*left)])?;
+                *left -= count;
+                if *left == 0 {
+                    let _ = self.socket.shutdown(Shutdown::Both);
+                    return Err(ErrorKind::BrokenPipe.into());
+                }
+                Ok(count)
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// A server that gives each connection to a function, on a thread of its own.
 #[derive(Debug)]
 pub struct TlsPeer {
     address: SocketAddr,
-    stopping: Arc<AtomicBool>,
-    streams: Arc<Mutex<Vec<TcpStream>>>,
+    shared: Arc<Shared>,
     acceptor: Option<JoinHandle<()>>,
 }
 
+#[derive(Debug, Default)]
+struct Shared {
+    stopping: AtomicBool,
+    streams: Mutex<Vec<TcpStream>>,
+}
+
 impl TlsPeer {
-    /// A server on loopback with this identity.
+    /// A server on loopback.
     #[must_use]
-    pub fn new(identity: &Identity, serve: fn(TlsStream)) -> Self {
+    pub fn new(server: &Server, serve: impl Fn(TlsStream) + Send + Sync + 'static) -> Self {
+        Self::with(server, Oddity::None, serve)
+    }
+
+    /// The same with an oddity on each connection.
+    #[must_use]
+    pub fn with(
+        server: &Server,
+        oddity: Oddity,
+        serve: impl Fn(TlsStream) + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let (stopping, streams) = (Arc::new(AtomicBool::new(false)), Arc::default());
-        let (stopped, kept) = (Arc::clone(&stopping), Arc::clone(&streams));
-        let config = Arc::clone(&identity.config);
-        let acceptor = thread::spawn(move || accept(&listener, &stopped, &kept, &config, serve));
+        let shared = Arc::new(Shared::default());
+        let of_acceptor = Arc::clone(&shared);
+        let config = server.config();
+        let acceptor = thread::spawn(move || {
+            accept(&listener, &of_acceptor, &config, oddity, Arc::new(serve));
+        });
         Self {
             address,
-            stopping,
-            streams,
+            shared,
             acceptor: Some(acceptor),
         }
     }
 
-    /// Its URL by the name that its certificate is for.
+    /// Its URL by the name that most certificates here are for.
     #[must_use]
     pub fn url(&self) -> String {
         format!("https://localhost:{}", self.port())
+    }
+
+    /// Its URL by its address.
+    #[must_use]
+    pub fn url_by_address(&self) -> String {
+        format!("https://{}", self.address)
     }
 
     /// Its port.
@@ -88,41 +127,52 @@ impl TlsPeer {
     pub fn port(&self) -> u16 {
         self.address.port()
     }
+
+    /// Ends all connections that there are.
+    pub fn cut(&self) {
+        for stream in self.shared.streams.lock().unwrap().drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
 }
 
 impl Drop for TlsPeer {
     fn drop(&mut self) {
-        self.stopping.store(true, Ordering::Release);
+        self.shared.stopping.store(true, Ordering::Release);
         let _ = TcpStream::connect(self.address);
-        for stream in self.streams.lock().unwrap().iter() {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
+        self.cut();
         if let Some(acceptor) = self.acceptor.take() {
             acceptor.join().unwrap();
         }
     }
 }
 
-fn accept(
+fn accept<S: Fn(TlsStream) + Send + Sync + 'static>(
     listener: &TcpListener,
-    stopping: &AtomicBool,
-    streams: &Mutex<Vec<TcpStream>>,
+    shared: &Shared,
     config: &Arc<ServerConfig>,
-    serve: fn(TlsStream),
+    oddity: Oddity,
+    serve: Arc<S>,
 ) {
     let mut threads = Vec::new();
-    for stream in listener.incoming() {
-        let Ok(stream) = stream else { break };
-        if stopping.load(Ordering::Acquire) {
+    for socket in listener.incoming() {
+        let Ok(socket) = socket else { break };
+        if shared.stopping.load(Ordering::Acquire) {
             break;
         }
-        streams.lock().unwrap().push(stream.try_clone().unwrap());
+        shared
+            .streams
+            .lock()
+            .unwrap()
+            .push(socket.try_clone().unwrap());
+        socket.set_nodelay(true).unwrap();
         let connection = ServerConnection::new(Arc::clone(config)).unwrap();
+        let serve = Arc::clone(&serve);
         threads.push(thread::spawn(move || {
-            serve(StreamOwned::new(connection, stream));
+            serve(StreamOwned::new(connection, Wire { socket, oddity }));
         }));
     }
-    for stream in streams.lock().unwrap().iter() {
+    for stream in shared.streams.lock().unwrap().drain(..) {
         let _ = stream.shutdown(Shutdown::Both);
     }
     for thread in threads {
@@ -161,10 +211,10 @@ pub fn trusting(name: &str, serve: fn(TlsStream), body: impl FnOnce(&TlsPeer)) {
     );
     let path = TemporaryFile(env::temp_dir().join(file_name));
     alone_with(name, &[("SSL_CERT_FILE", path.0.as_os_str())], || {
-        let identity = Identity::new();
+        let authority = Authority::new("it");
         let file = env::var_os("SSL_CERT_FILE").expect("set by the parent");
-        fs::write(&file, &identity.authority).unwrap();
-        let peer = TlsPeer::new(&identity, serve);
+        fs::write(&file, authority.pem()).unwrap();
+        let peer = TlsPeer::new(&Server::new(&authority.issue(&["localhost"])), serve);
         body(&peer);
     });
 }

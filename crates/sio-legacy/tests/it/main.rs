@@ -22,7 +22,7 @@ mod rules;
 mod scene;
 mod stream;
 mod threads;
-#[cfg(feature = "rustls")]
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
 mod tls;
 mod websocket;
 mod wire;

@@ -276,3 +276,49 @@ impl Connection {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tls::Roots;
+
+    /// Made by `openssl x509 -req` without extensions, hence in version 1; for a hundred years.
+    const VERSION_1: &str = "-----BEGIN CERTIFICATE-----\n\
+        MIIBITCByQIUE9TmG/Zls0Dl42GF+cXhfUl4OoAwCgYIKoZIzj0EAwIwEzERMA8G\n\
+        A1UEAwwIZGV2aWNlIDcwIBcNMjYxMTIzMDk0OTUyWhgPMjEyNjEwMzAwOTQ5NTJa\n\
+        MBMxETAPBgNVBAMMCGRldmljZSA3MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n\
+        ho6D7ncRpRBD2/ezrEhs86pd8OYSCHWw+ga00mmRkRkeEBoHhwryttcGQgrdTDA7\n\
+        hZWnCoe83kKQeaFqoLdGVzAKBggqhkjOPQQDAgNHADBEAiBaDMm8F3LEt/HZlcH+\n\
+        csBWknezgvcZkS0UutLzmhV9TQIgdDEwPUksQdRf0vt4/n0i+aVdUUMsMrz7b1hA\n\
+        At7anjg=\n\
+        -----END CERTIFICATE-----\n";
+    const ITS_KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
+        MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgTY6gETJE3b7mX4JK\n\
+        rvfqBo32ahi2Zd/KXTNEotMILVOhRANCAASGjoPudxGlEEPb97OsSGzzql3w5hII\n\
+        dbD6BrTSaZGRGR4QGgeHCvK21wZCCt1MMDuFlacKh7zeQpB5oWqgt0ZX\n\
+        -----END PRIVATE KEY-----\n";
+
+    fn showing(chain: &str, key: &str) -> Result<Connector> {
+        let tls = Tls::new().roots(Roots::WebPki);
+        Connector::new(&tls.client_certificate_pem(chain, key))
+    }
+
+    #[test]
+    fn a_client_certificate_of_version_1_may_be_shown() {
+        let connector = showing(VERSION_1, ITS_KEY).unwrap();
+        assert!(connector.about_us.shows_certificate);
+    }
+
+    #[test]
+    fn what_cannot_be_shown_is_an_error_that_says_why() {
+        let empty = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+        let said = showing(empty, ITS_KEY).unwrap_err().chain();
+        assert!(
+            said.contains("Tls::client_certificate") && said.contains("no certificate"),
+            "{said}"
+        );
+        let empty = "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n";
+        let said = showing(VERSION_1, empty).unwrap_err().chain();
+        assert!(said.contains("no kind that rustls knows"), "{said}");
+    }
+}

@@ -22,7 +22,7 @@ mod reaching;
 mod reconnecting;
 mod scene;
 mod threads;
-#[cfg(feature = "rustls")]
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
 mod tls;
 mod upgrade;
 mod websocket;

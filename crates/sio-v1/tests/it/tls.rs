@@ -1,22 +1,25 @@
-//! TLS with a certificate of an authority of our own: refused with its cause while nobody trusts it, and working on
-//! every transport where the system does.
+//! TLS: what both protocols promise, and what 1.x and 2.x add.
 
 use std::io::{Read, Write};
 use std::thread;
 use std::time::Duration;
 
-use sio_peer::client::watched;
-use sio_peer::peer::Peer;
-use sio_peer::tls::{Identity, TlsPeer, TlsStream, header, read_head, trusting};
+use sio_peer::client::{polling_only, watched, websocket_only};
+use sio_peer::tls::certificates::{Authority, Server, self_signed};
+use sio_peer::tls::promises::Kit;
+use sio_peer::tls::{TlsPeer, TlsStream, header, read_head, trusting};
+use sio_peer::tls_promises;
 use sio_peer::wait::{PATIENCE, assert_says, background, error_of, takes};
 use sio_peer::websocket::switching_for;
-use sio_v1::{Client, ClientBuilder, Error, Roots, Tls, Transport};
+#[cfg(feature = "native-tls")]
+use sio_v1::Backend;
+use sio_v1::{Client, ClientBuilder, Result, Session, Tls, Transport};
 use tungstenite::Message;
 
 use crate::wire::{open, text_body};
 
 /// A server that speaks just enough of the protocol: it accepts every session, holds polls, and echoes messages.
-pub(crate) fn serve(mut stream: TlsStream) {
+fn serve(mut stream: TlsStream) {
     while let Some(head) = read_head(&mut stream) {
         let upgrading = head.contains("&sid=");
         if let Some(key) = header(&head, "sec-websocket-key") {
@@ -75,74 +78,31 @@ fn serve_websocket(mut stream: TlsStream, key: &str, upgrading: bool) {
     }
 }
 
-pub(crate) fn builders(url: &str) -> [(&'static str, ClientBuilder); 3] {
-    [
-        (
-            "polling",
-            Client::builder(url).transports([Transport::Polling]),
-        ),
-        (
-            "websocket",
-            Client::builder(url).transports([Transport::WebSocket]),
-        ),
+const KIT: Kit<Session> = Kit {
+    serve,
+    transports: builders,
+    connect,
+};
+
+tls_promises!(KIT);
+
+fn builders(url: &str) -> Vec<(&'static str, ClientBuilder)> {
+    vec![
+        ("polling", polling_only(Client::builder(url))),
+        ("websocket", websocket_only(Client::builder(url))),
         ("upgrade", Client::builder(url)),
     ]
 }
 
-#[test]
-fn an_unknown_authority_is_refused_with_that_cause() {
-    let identity = Identity::new();
-    let peer = TlsPeer::new(&identity, serve);
-    for roots in [Roots::Platform, Roots::WebPki] {
-        for (name, builder) in builders(&peer.url()) {
-            let connecting = || {
-                builder
-                    .tls(Tls::new().roots(roots))
-                    .connect_timeout(PATIENCE)
-                    .connect()
-            };
-            let result = takes(Duration::ZERO, Duration::from_secs(5), connecting);
-            let error = error_of(name, result);
-            assert!(
-                matches!(error, Error::Transport { .. }),
-                "{name}: {error:?}"
-            );
-            assert_says(
-                &error.chain(),
-                &[
-                    "the TLS handshake with localhost",
-                    "unknown issuer",
-                    "Tls::add_ca_file",
-                ],
-            );
-        }
+fn connect(transport: &str, builder: ClientBuilder) -> Result<Client> {
+    let (builder, told) = watched(builder);
+    let client = builder.connect()?;
+    client.emit("x", "y")?;
+    if transport == "upgrade" {
+        told.upgraded();
+        assert_eq!(client.transport(), Some(Transport::WebSocket));
     }
-}
-
-#[test]
-fn a_peer_that_does_not_answer_the_tls_greeting_is_given_up_at_the_connect_timeout() {
-    let mut plain = Peer::new();
-    let url = format!("https://localhost:{}", plain.port());
-    for (name, builder) in builders(&url) {
-        // The peer reads the greeting as a request that never ends: the deadline decides.
-        let result = builder
-            .connect_timeout(Duration::from_millis(300))
-            .connect();
-        assert!(error_of(name, result).is_timeout());
-    }
-    plain.hears_nothing(Duration::from_millis(10));
-}
-
-#[test]
-fn a_tls_server_spoken_to_in_plain_text_is_an_error_at_once() {
-    let identity = Identity::new();
-    let peer = TlsPeer::new(&identity, serve);
-    let url = format!("http://localhost:{}", peer.port());
-    for (name, builder) in builders(&url) {
-        let result = takes(Duration::ZERO, Duration::from_secs(5), || builder.connect());
-        let error = error_of(name, result);
-        assert!(!error.is_timeout(), "{name}: {error:?}");
-    }
+    Ok(client)
 }
 
 #[test]
@@ -152,15 +112,8 @@ fn an_authority_the_system_trusts_works_on_every_transport() {
         serve,
         |peer| {
             for (name, builder) in builders(&peer.url()) {
-                let (builder, told) = watched(builder);
-                let client = builder
-                    .connect()
+                let client = connect(name, builder)
                     .unwrap_or_else(|error| panic!("{name}: {}", error.chain()));
-                client.emit("x", "y").unwrap();
-                if name == "upgrade" {
-                    told.upgraded();
-                    assert_eq!(client.transport(), Some(Transport::WebSocket));
-                }
                 client.close().unwrap();
             }
         },
@@ -168,51 +121,106 @@ fn an_authority_the_system_trusts_works_on_every_transport() {
 }
 
 #[test]
-fn a_certificate_for_another_name_is_refused() {
-    trusting(
-        "tls::a_certificate_for_another_name_is_refused",
-        serve,
-        |peer| {
-            let url = format!("https://127.0.0.1:{}", peer.port());
-            for (name, builder) in builders(&url) {
-                let error = error_of(name, builder.connect());
-                assert_says(
-                    &error.chain(),
-                    &[
-                        "the TLS handshake with 127.0.0.1",
-                        "not valid for \"127.0.0.1\"",
-                    ],
-                );
-            }
-        },
-    );
+fn a_tls_server_spoken_to_in_plain_text_is_an_error_at_once() {
+    let server = Server::new(&self_signed(&["localhost"], |_| ()));
+    let peer = TlsPeer::new(&server, serve);
+    let url = format!("http://localhost:{}", peer.port());
+    for (name, builder) in builders(&url) {
+        let result = takes(Duration::ZERO, Duration::from_secs(5), || builder.connect());
+        let error = error_of(name, result);
+        assert!(!error.is_timeout(), "{name}: {error:?}");
+    }
 }
 
 #[test]
 fn both_sides_at_full_speed_over_tls_do_not_block_each_other() {
-    trusting(
-        "tls::both_sides_at_full_speed_over_tls_do_not_block_each_other",
-        serve,
-        |peer| {
-            const COUNT: usize = 500;
-            let builder = Client::builder(&peer.url())
-                .transports([Transport::WebSocket])
-                .send_buffer(64 << 20);
-            let (builder, mut told) = watched(builder);
-            let client = builder.connect().unwrap();
-            let emitter = client.clone();
-            let emitting = background("emitting", move || {
-                let filler = "x".repeat(100_000);
-                for n in 0..COUNT {
-                    emitter.emit("echo", (n, &filler)).unwrap();
-                }
-            });
+    const COUNT: usize = 500;
+    let authority = Authority::new("ours");
+    let peer = TlsPeer::new(&Server::new(&authority.issue(&["localhost"])), serve);
+    for backend in KIT.backends() {
+        let tls = Tls::new().backend(backend).add_ca_pem(authority.pem());
+        let builder = websocket_only(Client::builder(&peer.url()))
+            .tls(tls)
+            .send_buffer(64 << 20);
+        let (builder, mut told) = watched(builder);
+        let client = builder.connect().unwrap();
+        let emitter = client.clone();
+        let emitting = background("emitting", move || {
+            let filler = "x".repeat(100_000);
             for n in 0..COUNT {
-                let event = told.events.recv_timeout(PATIENCE).expect("an echo");
-                assert_eq!(event.decode::<(usize,)>().unwrap(), (n,));
+                emitter.emit("echo", (n, &filler)).unwrap();
             }
-            emitting.join();
-            client.close().unwrap();
-        },
-    );
+        });
+        for n in 0..COUNT {
+            let event = told.events.recv_timeout(PATIENCE).expect("an echo");
+            assert_eq!(event.decode::<(usize,)>().unwrap(), (n,), "{backend:?}");
+        }
+        emitting.join();
+        client.close().unwrap();
+    }
+}
+
+#[cfg(feature = "rustls")]
+#[test]
+fn a_ready_made_configuration_of_rustls_is_used() {
+    use sio_peer::tls::certificates::client_config;
+
+    let authority = Authority::new("ours");
+    let (ours, other) = (authority.issue(&["me"]), self_signed(&["me"], |_| ()));
+    let server = Server::new(&authority.issue(&["hub.example"])).requiring(&authority);
+    let peer = TlsPeer::new(&server, serve);
+    let tls = |issued| Tls::new().rustls_config(client_config(&authority, issued));
+    for (name, builder) in builders(&peer.url()) {
+        let builder = builder.tls(tls(&ours).server_name("hub.example"));
+        connect(name, builder).unwrap().close().unwrap();
+    }
+    for (name, builder) in builders(&peer.url()) {
+        let error = error_of(name, builder.tls(tls(&ours)).connect());
+        assert_says(
+            &error.chain(),
+            &["not valid for \"localhost\", only for hub.example"],
+        );
+    }
+    for (name, builder) in builders(&peer.url()) {
+        let builder = builder.tls(tls(&other).server_name("hub.example"));
+        let error = error_of(name, builder.connect());
+        assert_says(&error.chain(), &["does not accept the client certificate"]);
+    }
+}
+
+/// The archive was made with `openssl req -x509` and `openssl pkcs12 -export`, for a hundred years.
+#[cfg(feature = "native-tls")]
+#[test]
+fn a_client_certificate_may_be_pkcs12_with_native_tls() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    const ARCHIVE: &[u8] = include_bytes!("client.p12");
+
+    let authority = Authority::new("ours");
+    let server = Server::new(&authority.issue(&["localhost"])).asking();
+    let shown = Arc::new(AtomicUsize::new(0));
+    let of_peer = Arc::clone(&shown);
+    let peer = TlsPeer::new(&server, move |mut stream| {
+        // What is wrong with the handshake, the client tells.
+        let _ = stream.conn.complete_io(&mut stream.sock);
+        let count = stream.conn.peer_certificates().map_or(0, <[_]>::len);
+        of_peer.fetch_add(count, Ordering::AcqRel);
+        serve(stream);
+    });
+    let tls = |password| {
+        Tls::new()
+            .backend(Backend::NativeTls)
+            .add_ca_pem(authority.pem())
+            .client_certificate_pkcs12(ARCHIVE, password)
+    };
+    for (name, builder) in builders(&peer.url()) {
+        let before = shown.load(Ordering::Acquire);
+        let client = connect(name, builder.tls(tls("secret"))).unwrap();
+        assert!(shown.load(Ordering::Acquire) > before, "{name}");
+        client.close().unwrap();
+    }
+    let wrong = Client::builder(&peer.url()).tls(tls("guessed")).build();
+    let text = error_of("another password", wrong).chain();
+    assert_says(&text, &["PKCS#12", "password"]);
 }
