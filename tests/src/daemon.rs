@@ -42,7 +42,7 @@ pub struct Daemon {
     /// Keeps the port for the program.
     _holder: Socket,
     // Goes last: the program may write into it.
-    _folder: Scratch,
+    folder: Scratch,
 }
 
 /// Where a program is started: a folder of its own, and the port it is to listen on, on 127.0.0.1.
@@ -108,7 +108,7 @@ impl Daemon {
             output: Output::keep(stderr),
             process: Mutex::new(process),
             _holder: holder,
-            _folder: folder,
+            folder,
         };
         daemon.wait_until_it_listens()?;
         Ok(daemon)
@@ -142,7 +142,13 @@ impl Daemon {
         self.port
     }
 
-    /// What it wrote, the newest part of it.
+    /// The folder it was started in.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What it wrote to standard error, the newest part of it.
     #[must_use]
     pub fn output(&self) -> String {
         self.output.text()

@@ -25,6 +25,7 @@
 //! | [`soak`] | one connection under load for an hour |
 //! | [`runner`], [`expected`], [`report`] | running them, judging, showing |
 
+pub mod ask;
 pub mod case;
 pub mod certificates;
 pub mod cluster;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use lexopt::prelude::{Long, Short, Value, ValueExt};
+use sio_conformance::ask::Question;
 use sio_conformance::case::{Mode, is_meant};
 use sio_conformance::demo;
 use sio_conformance::expected::Expected;
@@ -24,6 +25,8 @@ const HELP: &str = "\
 conformance run [--group servers|deployments]… [--server S]… [--transport polling|websocket|upgrade|htmlfile|jsonp-polling]…
                 [--case V6.1|V6]… [--out DIR] [--list]
 conformance serve S          start a server, show its ports, end with Ctrl-D or Ctrl-C
+conformance ask --url U [--server S] [--transport T] [--tag T] [--authority PEM]
+                             a client with the environment's proxy asks a server something
 conformance demo [--server S]
 conformance faults [--server S] [--transport T] [--cases N] [--seed X]
                              conversations under faults drawn at random
@@ -71,6 +74,7 @@ fn command() -> Result<ExitCode, Problem> {
         Some(Value(name)) => match name.string()?.as_str() {
             "run" => run(arguments),
             "serve" => serve(arguments),
+            "ask" => ask(arguments),
             "demo" => show_demo(arguments),
             "faults" => faults_on_server(arguments),
             "outage" => outage_of_server(arguments),
@@ -220,6 +224,31 @@ fn show_demo(mut arguments: lexopt::Parser) -> Result<ExitCode, Problem> {
         }
     }
     demo::run(&server)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+// --- ask ----------------------------------------------------------------------------------------------------------
+
+fn ask(arguments: lexopt::Parser) -> Result<ExitCode, Problem> {
+    let (mut url, mut tag, mut authority) = (None, String::new(), None);
+    let (server, mode) = on_server(arguments, |option, values| {
+        match option {
+            "url" => url = Some(values.value()?.string()?),
+            "tag" => tag = values.value()?.string()?,
+            "authority" => authority = Some(values.value()?.into()),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    let url = url.ok_or_else(|| Problem::Usage("which URL?".into()))?;
+    let question = Question {
+        server,
+        mode,
+        url,
+        tag,
+        authority,
+    };
+    question.ask().map_err(|failure| failure.to_string())?;
     Ok(ExitCode::SUCCESS)
 }
 

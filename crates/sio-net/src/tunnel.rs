@@ -327,7 +327,8 @@ pub(crate) fn explain_refusal(
     headers: &HeaderMap,
 ) -> HttpError {
     let hint = match error.status {
-        407 => {
+        // tinyproxy says 401 to a wrong password.
+        401 | 407 => {
             let asked = headers.get_all(header::PROXY_AUTHENTICATE);
             let schemes: Vec<String> = asked
                 .iter()
@@ -509,6 +510,9 @@ mod tests {
             said.contains("http://proxy:1") && said.contains("user:password@"),
             "{said}"
         );
+        let unauthorized = b"HTTP/1.0 401 Unauthorized\r\nWWW-Authenticate: Basic\r\n\r\n";
+        let said = error("http://u:p@proxy", unauthorized);
+        assert!(said.contains("does not accept the user"), "{said}");
         let said = error("http://u:p@proxy", answer);
         assert!(said.contains("does not accept the user"), "{said}");
         let said = error(
