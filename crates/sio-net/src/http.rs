@@ -11,7 +11,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::mem;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -180,6 +180,8 @@ struct Client {
     what: ByteString,
     /// Whether there was an answer before.
     answered: Cell<bool>,
+    /// Whether the connection that the last answer came on may be used again.
+    stays: Arc<AtomicBool>,
     agent: ureq::Agent,
     config: HttpConfig,
     wire: Arc<Wire>,
@@ -225,10 +227,12 @@ impl Client {
             .output_buffer_size(BUFFER)
             .build();
         let wire = Arc::new(Wire::default());
+        let stays = Arc::new(AtomicBool::new(true));
         let proxy = config.route.requesting_proxy();
         let dialler = Dialler {
             route: config.route.clone(),
             origin: proxy.map(|_| config.origin.as_str().into()),
+            stays: Arc::clone(&stays),
             shared: Arc::clone(shared),
             wire: Arc::clone(&wire),
         };
@@ -236,6 +240,7 @@ impl Client {
         Self {
             what,
             answered: Cell::new(false),
+            stays,
             agent: ureq::Agent::with_parts(settings, dialler, addresses),
             config,
             wire,
@@ -296,6 +301,10 @@ impl Client {
             }
         };
         self.answered.set(true);
+        if proxy.is_some() {
+            self.stays
+                .store(says_it_stays(response.headers()), Ordering::Relaxed);
+        }
         self.config.cookies.store(response.headers(), &url);
         if let Some(proxy) = proxy
             && response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED
@@ -423,6 +432,17 @@ pub(crate) const TLS_ALERT: u8 = 0x15;
 #[error("what answers speaks TLS: this is a port for https")]
 pub(crate) struct AnswersInTls;
 
+/// Whether a proxy says that it keeps the connection. HTTP/1.1 has that as the rule, but tinyproxy closes each one behind
+/// its first answer without a word: the next request would race with that, and lose the session with it.
+fn says_it_stays(headers: &HeaderMap) -> bool {
+    let proxy_connection = HeaderName::from_static("proxy-connection");
+    let values = [header::CONNECTION, proxy_connection].map(|name| text(headers, &name));
+    values.iter().flatten().any(|value| {
+        let mut words = value.split(',').map(str::trim);
+        words.any(|word| word.eq_ignore_ascii_case("keep-alive"))
+    })
+}
+
 /// A header's value as text.
 pub(crate) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<ByteString> {
     let value = headers.get(name)?.as_bytes();
@@ -456,6 +476,7 @@ struct Dialler {
     route: Route,
     /// For a proxy that makes the requests itself; see [`HttpStream::origin`].
     origin: Option<Arc<str>>,
+    stays: Arc<AtomicBool>,
     shared: Arc<Shared>,
     wire: Arc<Wire>,
 }
@@ -476,6 +497,7 @@ impl Connector<()> for Dialler {
             wire: Arc::clone(&self.wire),
             is_tls: self.route.tls.is_some(),
             origin: self.origin.clone(),
+            stays: Arc::clone(&self.stays),
             at_request_line: true,
         }))
     }
@@ -491,6 +513,7 @@ struct HttpStream {
     /// What is put before the path of each request line: a proxy that makes the requests itself has to know the server
     /// (RFC 9112, section 3.2.2), and ureq only writes paths.
     origin: Option<Arc<str>>,
+    stays: Arc<AtomicBool>,
     /// Whether the next that is written is a request line.
     at_request_line: bool,
 }
@@ -542,7 +565,7 @@ impl Transport for HttpStream {
     }
 
     fn is_open(&mut self) -> bool {
-        self.stream.is_idle()
+        self.stays.load(Ordering::Relaxed) && self.stream.is_idle()
     }
 
     fn is_tls(&self) -> bool {

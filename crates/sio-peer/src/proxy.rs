@@ -37,6 +37,9 @@ pub enum Manner {
     Obliging,
     /// The same, but its answers to tunnels come byte by byte.
     Halting,
+    /// It passes on one request of each connection, and ends it at the next one: as if its end, of which it says nothing
+    /// before, and that request had met.
+    Once,
     /// Requests are passed on; whoever asks for a tunnel gets these bytes.
     WithoutTunnels(Vec<u8>, Then),
     /// Whatever comes first is answered with these bytes.
@@ -356,6 +359,9 @@ fn serve_http(client: &Arc<TcpStream>, number: usize, shared: &Arc<Shared>) -> i
     let mut reader = BufReader::new(&**client);
     let mut server: Option<Arc<TcpStream>> = None;
     while let Some(request) = read_request(&mut reader)? {
+        if server.is_some() && matches!(shared.manner(), Manner::Once) {
+            break;
+        }
         shared.note(Asked {
             what: format!("{} {}", request.method, request.target),
             headers: request.headers.clone(),

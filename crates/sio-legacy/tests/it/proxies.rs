@@ -106,6 +106,23 @@ fn polls_go_through_every_kind() {
 }
 
 #[test]
+fn a_proxy_that_closes_behind_each_answer_loses_nothing() {
+    for transport in [Transport::Polling, Transport::JsonpPolling] {
+        let (proxy, through) = behind(Kind::Http, "http");
+        proxy.be(Manner::Once);
+        let mut scene = Polling::with(transport, &usual(), through);
+        for _ in 0..3 {
+            scene.packets(&["3:::one"]);
+            assert_eq!(scene.told.text_event().1, "one");
+            scene.client.send("two").unwrap();
+            assert_eq!(scene.post(), ["3:::two"]);
+        }
+        assert!(scene.client.is_connected());
+        assert_eq!(proxy.connections(), proxy.asked().len());
+    }
+}
+
+#[test]
 fn streams_go_through_every_kind() {
     for (kind, scheme) in WAYS {
         let (proxy, through) = behind(kind, scheme);
