@@ -2,6 +2,7 @@
 //! here blocks; a [`Dial`] is stepped by whoever waits for its socket, the event loop or a thread in [`dial_blocking`].
 
 use std::collections::VecDeque;
+use std::fmt::Display;
 use std::io;
 use std::net::{self, SocketAddr};
 use std::sync::{Arc, Mutex, Weak};
@@ -369,11 +370,12 @@ impl Cancel {
     }
 }
 
-/// Looks a name up. The system's resolver cannot be interrupted, so the thread should be one that holds nothing.
-pub(crate) fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
+/// Looks a name up; `what` it is, for errors. The system's resolver cannot be interrupted, so the thread should be one that
+/// holds nothing.
+pub(crate) fn look_up(what: &dyn Display, host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
     net::ToSocketAddrs::to_socket_addrs(&(host, port))
         .map(Iterator::collect)
-        .map_err(|error| Error::transport(format!("looking up {host}"), error))
+        .map_err(|error| Error::transport(format!("looking up {what}"), error))
 }
 
 #[cfg(test)]
@@ -504,7 +506,7 @@ mod tests {
 
     #[test]
     fn a_lookup_finds_addresses_with_the_port() {
-        let found = look_up("localhost", 7).unwrap();
+        let found = look_up(&"it", "localhost", 7).unwrap();
         assert!(!found.is_empty());
         let fits = |address: &SocketAddr| address.port() == 7 && address.ip().is_loopback();
         assert!(found.iter().all(fits), "{found:?}");

@@ -368,7 +368,7 @@ pub(crate) fn prepare_at_once(
         return None;
     }
     let proxy = proxies.for_target(&endpoint.target);
-    let (addresses, proxy) = find_way(endpoint, proxy, |_, _| Err(())).ok()?;
+    let (addresses, proxy) = find_way(endpoint, proxy, |_, _, _| Err(())).ok()?;
     Some(Prepared {
         endpoint: endpoint.clone(),
         replaced: Vec::new(),
@@ -432,19 +432,20 @@ pub(crate) fn basic_auth(user: &str, password: &str) -> Result<HeaderValue, &'st
     Ok(value)
 }
 
-/// The addresses to dial, and what to ask of a proxy there; `find` looks names up.
+/// The addresses to dial, and what to ask of a proxy there; `find` looks names up, and is told what they are for errors.
 fn find_way<E>(
     endpoint: &Endpoint,
     proxy: Option<&ProxyServer>,
-    find: impl Fn(&str, u16) -> Result<Vec<SocketAddr>, E>,
+    find: impl Fn(&dyn Display, &str, u16) -> Result<Vec<SocketAddr>, E>,
 ) -> Result<(Vec<SocketAddr>, Option<Via>), E> {
-    let addresses = |host: &str, port| match host.parse::<IpAddr>() {
+    let addresses = |what: &dyn Display, host: &str, port| match host.parse::<IpAddr>() {
         Ok(address) => Ok(vec![SocketAddr::new(address, port)]),
-        Err(_) => find(host, port),
+        Err(_) => find(what, host, port),
     };
     let target = &endpoint.target;
     let Some(proxy) = proxy else {
-        return Ok((addresses(&target.host, target.port)?, None));
+        let found = addresses(&target.host, &target.host, target.port)?;
+        return Ok((found, None));
     };
     let destinations = match (proxy.kind, target.host.parse::<IpAddr>()) {
         (
@@ -454,7 +455,8 @@ fn find_way<E>(
             _,
         )
         | (ProxyKind::Socks { .. }, Ok(_)) => {
-            let all = addresses(&target.host, target.port)?;
+            let what = format!("{} (with socks5h:// the proxy would)", target.host);
+            let all = addresses(&what, &target.host, target.port)?;
             all.into_iter().map(Destination::Address).collect()
         }
         _ => [Destination::Name(target.host.clone(), target.port)].into(),
@@ -464,7 +466,8 @@ fn find_way<E>(
         destinations,
         user_agent: endpoint.parts.headers.get(header::USER_AGENT).cloned(),
     };
-    Ok((addresses(&proxy.host, proxy.port)?, Some(via)))
+    let what = format!("the host of {proxy}");
+    Ok((addresses(&what, &proxy.host, proxy.port)?, Some(via)))
 }
 
 #[cfg(test)]

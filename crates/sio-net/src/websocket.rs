@@ -263,7 +263,11 @@ impl WebSocketLeg {
     }
 
     fn context(&self) -> ByteString {
-        format!("the WebSocket to {}", self.request.shown).into()
+        let shown = &self.request.shown;
+        match &self.request.route.proxy {
+            Some(via) => format!("the WebSocket to {shown} through {}", via.server).into(),
+            None => format!("the WebSocket to {shown}").into(),
+        }
     }
 
     /// What a handshake that failed means for the session.

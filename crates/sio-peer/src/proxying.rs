@@ -440,6 +440,30 @@ fn failing<W: Words>(failure: &Failure, transport: Transport) -> String {
     error
 }
 
+/// A name that nobody knows: whose it is, the error says.
+pub fn names_that_nobody_knows_are_told_apart<W: Words>() {
+    // No part of one may be that long.
+    let unknown = format!("{}.test", "x".repeat(64));
+    let there = format!("http://{unknown}:3128");
+    let proxy = ProxyPeer::new(Kind::Socks);
+    for (server, proxy, says) in [
+        (
+            NAME,
+            there.clone(),
+            format!("looking up the host of the proxy {there}"),
+        ),
+        (
+            &*unknown,
+            proxy.url("socks5"),
+            "with socks5h:// the proxy would".to_owned(),
+        ),
+    ] {
+        let builder = Client::<W::Protocol>::builder(&format!("http://{server}:1"));
+        let error = error_of("connecting", builder.proxy(Proxy::to(&proxy)).connect());
+        assert_says(&error.chain(), &["looking up", &unknown, &says]);
+    }
+}
+
 /// Each stage in which a proxy, or the server behind it, may leave us waiting.
 fn waits() -> Vec<(Kind, &'static str, Manner)> {
     let half = |bytes: &[u8]| Manner::Saying(bytes.to_vec(), Then::Wait);

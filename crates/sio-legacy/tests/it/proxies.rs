@@ -45,6 +45,11 @@ fn failures_name_the_proxy() {
 }
 
 #[test]
+fn names_that_nobody_knows_are_told_apart() {
+    proxying::names_that_nobody_knows_are_told_apart::<Legacy>();
+}
+
+#[test]
 fn waiting_for_a_proxy_ends_by_the_timeout_or_by_close() {
     proxying::waiting_for_a_proxy_ends_by_the_timeout_or_by_close::<Legacy>();
 }

@@ -1,12 +1,12 @@
 //! The client behind a proxy: HTTP and SOCKS5, odd, broken and hostile ones.
 
 use sio_core::Status;
-use sio_peer::alone::{alone, threads_end};
+use sio_peer::alone::alone;
 use sio_peer::client::{connecting, polling_only, reconnecting, watched, websocket_only};
 use sio_peer::peer::{Answer, Peer};
 use sio_peer::proxy::{BASIC, Kind, Manner, PASSWORD, Then};
 use sio_peer::proxying::{self, NAME, WAYS, behind};
-use sio_peer::wait::{PATIENCE, assert_says, eventually};
+use sio_peer::wait::{PATIENCE, assert_says, error_of, eventually};
 use sio_peer::websocket::WebSocketPeer;
 use sio_v1::{Client, DisconnectReason, Transport};
 
@@ -44,6 +44,11 @@ fn the_environment_s_proxy_is_used() {
 #[test]
 fn failures_name_the_proxy() {
     proxying::failures_name_the_proxy::<V1>();
+}
+
+#[test]
+fn names_that_nobody_knows_are_told_apart() {
+    proxying::names_that_nobody_knows_are_told_apart::<V1>();
 }
 
 #[test]
@@ -163,6 +168,21 @@ fn an_upgrade_goes_through_the_proxy() {
 }
 
 #[test]
+fn a_websocket_that_ends_in_its_tunnel_names_the_proxy_too() {
+    for (kind, scheme) in WAYS {
+        let mut peer = Peer::new();
+        let (proxy, through) = behind(kind, scheme);
+        let connecting = connecting(through(websocket_only(Client::builder(&peer.url()))));
+        peer.upgrade().close();
+        let error = error_of("connecting", connecting.join()).chain();
+        assert_says(
+            &error,
+            &["the WebSocket to", &peer.url(), &proxy.authority()],
+        );
+    }
+}
+
+#[test]
 fn without_tunnels_the_connection_stays_on_polling() {
     let (proxy, through) = behind(Kind::Http, "http");
     proxy.be(Manner::WithoutTunnels(
@@ -271,6 +291,8 @@ fn a_proxy_that_goes_away_is_a_loss_and_one_that_comes_back_is_used_again() {
 
 #[cfg(feature = "rustls")]
 mod with_tls {
+    use sio_peer::alone::threads_end;
+
     use super::*;
     use crate::tls::{builders, serve};
 
@@ -309,7 +331,7 @@ mod with_tls {
         let peer = sio_peer::tls::TlsPeer::new(&identity, serve);
         let (proxy, through) = behind(Kind::Http, "http");
         let error = through(websocket_only(Client::builder(&peer.url()))).connect();
-        let error = sio_peer::wait::error_of("connecting", error).chain();
+        let error = error_of("connecting", error).chain();
         assert_says(
             &error,
             &[
