@@ -2,11 +2,12 @@
 
 // Answers given in place of socket.io's, as a broken proxy would: asked for by a test for its own tag.
 //
-// A rule: { on, skip, times, delay, answer }
+// A rule: { on, skip, times, delay, headers, answer }
 //   on      handshake | poll | post | stream | upgrade | any
 //   skip    let so many matching requests pass first (0)
 //   times   then apply to so many (all)
 //   delay   milliseconds to wait before answering or passing on (0)
+//   headers what the head of the answer has beside the server's own; not on upgrade ({})
 //   answer  { status, headers, body } | "hang" | "reset" | null: pass the request on
 
 var STATUS_CODES = require('http').STATUS_CODES;
@@ -14,7 +15,7 @@ var STATUS_CODES = require('http').STATUS_CODES;
 var old = require('./old-node.js');
 
 var KINDS = ['handshake', 'poll', 'post', 'stream', 'upgrade', 'any'];
-var DEFAULTS = { skip: 0, times: Infinity, delay: 0, answer: null };
+var DEFAULTS = { skip: 0, times: Infinity, delay: 0, headers: {}, answer: null };
 
 function Faults() {
   this.rules = [];
@@ -59,6 +60,19 @@ function applyFault(rule, tcp, respond, pass) {
   else act();
 }
 
+function addHeaders(rule, res) {
+  var writeHead = res.writeHead;
+  res.writeHead = function () {
+    var args = Array.prototype.slice.call(arguments);
+    var hasOwn = args[args.length - 1] !== null && typeof args[args.length - 1] === 'object';
+    var headers = old.assign({}, hasOwn ? args.pop() : {});
+    Object.keys(rule.headers).forEach(function (name) {
+      headers[name] = [].concat(headers[name] || [], rule.headers[name]);
+    });
+    return writeHead.apply(res, args.concat(headers));
+  };
+}
+
 function respondPlain(req, res, answer) {
   req.resume();
   res.writeHead(answer.status || 500, old.assign({ 'Content-Type': 'text/html' }, answer.headers));
@@ -76,4 +90,10 @@ function respondRaw(tcp, answer) {
   tcp.end('HTTP/1.1 ' + status + ' ' + (STATUS_CODES[status] || 'Unknown') + '\r\n' + lines.join('') + '\r\n' + body);
 }
 
-module.exports = { Faults: Faults, applyFault: applyFault, respondPlain: respondPlain, respondRaw: respondRaw };
+module.exports = {
+  Faults: Faults,
+  addHeaders: addHeaders,
+  applyFault: applyFault,
+  respondPlain: respondPlain,
+  respondRaw: respondRaw,
+};

@@ -35,6 +35,7 @@ function tapHttp(server, tap) {
       faults.respondPlain(req, res, answer);
     }
     var fault = tap.faults.take(record);
+    if (fault && fault.answer === null) faults.addHeaders(fault, res);
     if (fault) faults.applyFault(fault, req.socket, respond, pass);
     else pass();
   });

@@ -8,7 +8,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use sio_core::{Error, UsageError};
 use sio_net::ClientBuilder;
 
-use crate::case::{ALL, Case, Failure, Mode, Outcome};
+use super::shown::{every_kind_of_request, every_request_shows};
+use crate::case::{ALL, Case, Failure, Outcome};
 use crate::context::Context;
 use crate::front::Front;
 use crate::protocol::Protocol;
@@ -163,23 +164,30 @@ fn headers<P: Protocol>(cx: &Context<P>) -> Outcome {
     let client = cx
         .builder()
         .header("X-Token", "one two")
+        .header("X-Twice", "1")
+        .header("X-Twice", "2")
         .header("Cookie", "a=1; b=2")
+        .user_agent("Thing/1")
+        .origin("http://page.example")
         .connect()?;
     cx.settle(&client)?;
     cx.exchange(&client)?;
     client.close()?;
-    let requests = every_kind_of_request(cx)?;
+    let requests = every_request_shows(
+        cx,
+        &[
+            ("x-token", "one two"),
+            // Node joins what came twice.
+            ("x-twice", "1, 2"),
+            ("user-agent", "Thing/1"),
+            ("origin", "http://page.example"),
+        ],
+    )?;
     for request in &requests {
-        ensure_eq!(
-            request.header("x-token"),
-            Some("one two"),
-            "the header on a {}",
-            request.kind
-        );
-        ensure_eq!(
-            request.header("cookie"),
-            Some("a=1; b=2"),
-            "the cookie on a {}",
+        let cookies = request.header("cookie").unwrap_or_default();
+        ensure!(
+            cookies.starts_with("a=1; b=2"),
+            "the cookies on a {}: {cookies}",
             request.kind
         );
     }
@@ -187,10 +195,17 @@ fn headers<P: Protocol>(cx: &Context<P>) -> Outcome {
         ("X Token", "x"),
         ("", "x"),
         ("X-Token", "a\r\nInjected: yes"),
+        ("X-Token", "caf\u{e9}"),
         ("Host", "elsewhere"),
+        ("Connection", "close"),
+        ("Content-Length", "1"),
+        ("Sec-WebSocket-Protocol", "x"),
+        ("Proxy-Authorization", "Basic eDp5"),
     ] {
         expect_usage_error(cx.builder().header(name, value), name)?;
     }
+    expect_usage_error(cx.builder().header("Cookie", "a=1; b c=2"), "cookie b c")?;
+    expect_usage_error(cx.builder().cookie("a", "1; b=2"), "cookie a")?;
     ensure_eq!(
         cx.control().requests()?.len(),
         requests.len(),
@@ -200,7 +215,7 @@ fn headers<P: Protocol>(cx: &Context<P>) -> Outcome {
 }
 
 fn expect_usage_error<P: Protocol>(builder: ClientBuilder<P>, header: &str) -> Outcome {
-    match builder.connect() {
+    match builder.build() {
         Err(Error::Usage(UsageError::Header { name, .. })) => {
             ensure_eq!(&*name, header, "the header that the error names");
             Ok(())
@@ -209,44 +224,48 @@ fn expect_usage_error<P: Protocol>(builder: ClientBuilder<P>, header: &str) -> O
     }
 }
 
-/// All requests, of which there is at least one of each kind that the mode has.
-fn every_kind_of_request<P: Protocol>(cx: &Context<P>) -> Outcome<Vec<crate::control::Request>> {
-    let requests = cx.control().requests()?;
-    let kinds: &[&str] = match cx.mode() {
-        Mode::Polling | Mode::JsonpPolling => &["handshake", "poll", "post"],
-        Mode::HtmlFile => &["handshake", "stream", "post"],
-        Mode::WebSocket => P::WEBSOCKET_BEGINS,
-        Mode::Upgrade => &["handshake", "poll", "upgrade"],
-    };
-    for kind in kinds {
-        ensure!(
-            requests.iter().any(|request| request.kind == *kind),
-            "the server saw no {kind}"
-        );
-    }
-    Ok(requests)
-}
+/// Something that a program asks for.
+type Setting<P> = fn(ClientBuilder<P>) -> ClientBuilder<P>;
 
 fn userinfo<P: Protocol>(cx: &Context<P>) -> Outcome {
     let url = cx.url("main").replace("http://", "http://me:p%40ss%3A@");
-    let client = cx.builder_at(&url).connect()?;
-    cx.settle(&client)?;
-    cx.exchange(&client)?;
-    client.close()?;
-    for request in every_kind_of_request(cx)? {
-        // me:p@ss:
-        let basic = Some("Basic bWU6cEBzczo=");
-        ensure_eq!(
-            request.header("authorization"),
-            basic,
-            "the authorization on a {}",
-            request.kind
-        );
-        ensure!(
-            !request.url.contains("me:"),
-            "the password is in the URL: {}",
-            request.url
-        );
+    // me:p@ss:, and what is given in its place.
+    let of_url = "Basic bWU6cEBzczo=";
+    let forms: [(&str, Setting<P>); 3] = [
+        (of_url, |builder| builder),
+        ("Basic dXNlcjpwYXNz", |builder| {
+            builder.basic_auth("user", "pass")
+        }),
+        ("Bearer abc", |builder| {
+            builder.header("Authorization", "Bearer abc")
+        }),
+    ];
+    let mut before = 0;
+    for (authorization, with) in forms {
+        let client = with(cx.builder_at(&url)).connect()?;
+        cx.settle(&client)?;
+        cx.exchange(&client)?;
+        client.close()?;
+        let requests = every_kind_of_request(cx)?;
+        for request in &requests[before..] {
+            ensure_eq!(
+                request.header("authorization"),
+                Some(authorization),
+                "the authorization on a {}",
+                request.kind
+            );
+            ensure!(
+                !request.url.contains("me:"),
+                "the password is in the URL: {}",
+                request.url
+            );
+        }
+        before = requests.len();
     }
+    let colon = cx.builder().basic_auth("a:b", "c").build();
+    ensure!(
+        matches!(colon, Err(Error::Usage(UsageError::Option { .. }))),
+        "a user's name with a colon gave {colon:?}"
+    );
     Ok(())
 }

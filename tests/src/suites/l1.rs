@@ -12,6 +12,7 @@ use sio_legacy::{ClientBuilder, Session};
 
 use super::kit::ask;
 use super::legacy_kit::{Cx, STREAMS, path_of, transport, wire_name};
+use super::shown::{cookies_come_back, every_request_shows};
 use crate::case::{Case, Outcome};
 use crate::context::PATIENCE;
 use crate::control::Request;
@@ -73,6 +74,11 @@ pub fn cases() -> Vec<Case<Session>> {
             "L1.9",
             "headers, cookies and basic auth are on every request",
             l1_9,
+        ),
+        case(
+            "L1.10",
+            "cookies that are set on any answer come back on every later request, also after a loss",
+            |cx| cookies_come_back(cx, None),
         ),
     ]
 }
@@ -407,21 +413,13 @@ fn l1_9(cx: &Cx) -> Outcome {
         "what the application sees"
     );
     client.close()?;
-    let requests = cx.control().requests()?;
-    ensure!(requests.len() >= 2, "only {} requests", requests.len());
-    for request in requests {
-        for (name, value) in [
+    every_request_shows(
+        cx,
+        &[
             ("x-test", "of the test"),
             ("cookie", "a=1; b=2"),
             ("authorization", "Basic dXNlcjpwYXNz"),
-        ] {
-            ensure_eq!(
-                request.header(name),
-                Some(value),
-                "{name} of a {}",
-                request.kind
-            );
-        }
-    }
+        ],
+    )?;
     Ok(())
 }

@@ -39,6 +39,7 @@ mod exchanges;
 pub(crate) mod kit;
 mod legacy_kit;
 mod returning;
+mod shown;
 
 use crate::case::{AnyCase, Case};
 use crate::group::is_for;

@@ -180,7 +180,7 @@ fn v10_2c(cx: &Cx) -> Outcome {
                 "it ended with {reason:?}"
             );
         }
-        cx.exchange(&line.client)?;
+        handled(&line.client)?;
         ensure_eq!(told(&line.log), ["connected"], "told to the root");
         line.client.close()?;
         all_closed(cx)?;

@@ -11,6 +11,8 @@ use serde_json::{Value as Json, json};
 use sio_core::{DisconnectReason, Error, Status, Transport};
 use sio_v1::{Client, UpgradeMemory};
 
+use super::kit::handled;
+use super::shown::every_request_shows;
 use crate::case::{Case, Outcome, UPGRADE};
 use crate::context::{Context, PATIENCE, StatusLog};
 use crate::control::EngineSession;
@@ -66,6 +68,12 @@ pub fn cases() -> Vec<Case> {
             run: remembers_an_upgrade_that_worked,
         },
         Case {
+            id: "V2.9",
+            title: "Headers, cookies, user and query are on the upgrade as on the polls",
+            modes: UPGRADE,
+            run: options_on_the_upgrade,
+        },
+        Case {
             id: "V2.10",
             title: "Binary across the upgrade: header and attachments stay together",
             modes: UPGRADE,
@@ -116,11 +124,50 @@ fn upgrade_in_order(cx: &Cx) -> Outcome {
         ["websocket"; 3],
         "the transports of three events after the upgrade"
     );
+    handled(&client)?;
     let seen: Vec<Status> = log.seen();
     ensure!(
         matches!(seen[..], [Status::Connected { .. }, Status::Upgraded]),
         "expected connected, then upgraded, found {seen:?}"
     );
+    Ok(())
+}
+
+/// TLS and proxies are in C6 and C7.
+fn options_on_the_upgrade(cx: &Cx) -> Outcome {
+    let client = cx
+        .builder()
+        .header("X-Token", "one two")
+        .cookie("lang", "en")
+        .basic_auth("user", "pass")
+        .user_agent("Thing/1")
+        .origin("http://page.example")
+        .query("token", "a b&c")
+        .connect()?;
+    cx.settle(&client)?;
+    cx.exchange(&client)?;
+    client.close()?;
+    let requests = every_request_shows(
+        cx,
+        &[
+            ("x-token", "one two"),
+            ("authorization", "Basic dXNlcjpwYXNz"),
+            ("user-agent", "Thing/1"),
+            ("origin", "http://page.example"),
+        ],
+    )?;
+    for request in &requests {
+        let query = request.query.get("token").map(String::as_str);
+        ensure_eq!(query, Some("a b&c"), "the query of a {}", request.kind);
+        let count = request.url.matches("token=").count();
+        ensure_eq!(count, 1, "tokens in {}", request.url);
+        let cookies = request.header("cookie").unwrap_or_default();
+        ensure!(
+            cookies.starts_with("lang=en"),
+            "the cookies of a {}: {cookies}",
+            request.kind
+        );
+    }
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use sio_core::{DisconnectReason, Error, Events};
 use sio_v1::Client;
 
 use super::returning;
+use super::shown::cookies_come_back;
 use crate::case::{ALL, Case, Outcome, POLLING, POLLING_FIRST};
 use crate::context::{Context, PATIENCE};
 use crate::front::Front;
@@ -109,6 +110,12 @@ pub fn cases() -> Vec<Case> {
             title: "The session becomes unknown to the server: the client comes back with another one",
             modes: POLLING,
             run: sessions_become_unknown,
+        },
+        Case {
+            id: "V3.14",
+            title: "Cookies of any answer come back on every later request, the upgrade and the next handshake",
+            modes: POLLING_FIRST,
+            run: cookies_of_the_server,
         },
         Case {
             id: "V3.15",
@@ -435,6 +442,11 @@ fn connections_are_reused(cx: &Cx) -> Outcome {
         connections.len()
     );
     Ok(())
+}
+
+fn cookies_of_the_server(cx: &Cx) -> Outcome {
+    // Up to 2.x the id of the session is a cookie, too.
+    cookies_come_back(cx, (cx.major() < 3).then_some("io"))
 }
 
 fn answers_of_a_proxy(cx: &Cx) -> Outcome {
