@@ -83,6 +83,9 @@ pub struct Expected {
     pub forgotten: Vec<&'static str>,
 }
 
+/// What every cookie of the server begins with.
+pub(crate) const OF_SERVER: &str = "S3cret-of-server";
+
 /// Headers that the client sets itself, each once at most, beside those that are looked at always.
 const OWN_HEADERS: [&str; 9] = [
     "accept",
@@ -144,13 +147,22 @@ impl Leg {
 pub fn every_option_is_on_every_leg<W: Wire>() {
     for way in W::ways() {
         for option in options() {
-            let mut stage = Stage::<W::Protocol>::new::<W>(&way, &option);
-            for _ in 0..SESSIONS {
-                stage.next_attempt();
-                (way.walk)(&mut stage);
-            }
+            walk::<W>(&way, &option);
         }
     }
+}
+
+/// Walks one option over the legs of one way, session after session.
+pub(crate) fn walk<W: Wire>(
+    way: &Way<W::Protocol>,
+    option: &Choice<W::Protocol>,
+) -> Stage<W::Protocol> {
+    let mut stage = Stage::new::<W>(way, option);
+    for _ in 0..SESSIONS {
+        stage.next_attempt();
+        (way.walk)(&mut stage);
+    }
+    stage
 }
 
 impl<P: Session> Stage<P> {
@@ -328,22 +340,23 @@ impl<P: Session> Stage<P> {
     pub fn cookies(&mut self, leg: &Leg) -> Vec<String> {
         self.answers += 1;
         let (name, count) = (leg.name, self.answers);
+        let value = format!("{OF_SERVER}-{count}");
         let jar = &mut self.server().jar;
-        jar.insert(format!("by-{name}"), count.to_string());
+        jar.insert(format!("by-{name}"), value.clone());
         let short = format!("short-{name}");
         // Set by one answer, and removed by the next.
         let age = match jar.remove(&short) {
             Some(_) => 0,
             None => {
-                jar.insert(short.clone(), count.to_string());
+                jar.insert(short.clone(), value.clone());
                 1000
             }
         };
         vec![
-            format!("by-{name}={count}; Path=/; HttpOnly; SameSite=Strict"),
-            format!("{short}={count}; Path=/; Max-Age={age}"),
-            format!("only-elsewhere={count}; Path=/elsewhere"),
-            format!("of-others={count}; Path=/; Domain=other.example"),
+            format!("by-{name}={value}; Path=/; HttpOnly; SameSite=Strict"),
+            format!("{short}={value}; Path=/; Max-Age={age}"),
+            format!("only-elsewhere={value}; Path=/elsewhere"),
+            format!("of-others={value}; Path=/; Domain=other.example"),
         ]
     }
 
@@ -361,6 +374,14 @@ impl<P: Session> Stage<P> {
             .expect("a client")
             .emit("x", ())
             .unwrap();
+    }
+
+    /// What the client looks like to who prints it, and what it has told.
+    pub(crate) fn printed(&self) -> Vec<String> {
+        let statuses = self.statuses.try_iter();
+        let mut printed: Vec<String> = statuses.map(|status| format!("{status:?}")).collect();
+        printed.push(format!("{:?}", self.client));
+        printed
     }
 
     /// Waits until the client knows that its WebSocket was refused.

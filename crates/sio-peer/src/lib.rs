@@ -25,6 +25,8 @@ pub mod proxying;
 pub mod queueing;
 pub mod reconnecting;
 pub mod scenario;
+pub mod secrets;
+pub mod settings;
 pub mod tls;
 pub mod wait;
 pub mod websocket;

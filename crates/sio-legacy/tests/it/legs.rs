@@ -1,8 +1,10 @@
-//! Every option on every leg of 0.9.
+//! Every option on every leg of 0.9; what is refused before anything is sent; what is told of secrets.
 
 use sio_legacy::Transport;
+use sio_peer::alone::alone;
 use sio_peer::legs::{self, Leg, Stage, Way, Wire};
 use sio_peer::peer::Answer;
+use sio_peer::{secrets, settings};
 
 use crate::scene::body;
 use crate::wire::{ALL, Answers as _, Packets as _, chunk, preamble, script};
@@ -12,6 +14,19 @@ type OnStage = Stage<sio_legacy::Session>;
 #[test]
 fn every_option_is_on_every_leg() {
     legs::every_option_is_on_every_leg::<Legacy>();
+}
+
+#[test]
+fn no_secret_is_told() {
+    alone(
+        "legs::no_secret_is_told",
+        secrets::no_secret_is_told::<Legacy>,
+    );
+}
+
+#[test]
+fn what_cannot_work_is_refused_when_built() {
+    settings::what_cannot_work_is_refused_when_built::<sio_legacy::Session>();
 }
 
 enum Legacy {}

@@ -1,9 +1,11 @@
-//! Every option on every leg of 1.x and 2.x.
+//! Every option on every leg of 1.x and 2.x; what is refused before anything is sent; what is told of secrets.
 
 use std::time::Duration;
 
+use sio_peer::alone::alone;
 use sio_peer::legs::{self, Leg, Stage, Way, Wire};
 use sio_peer::peer::Answer;
+use sio_peer::{secrets, settings};
 use sio_v1::Transport;
 
 use crate::wire::{Answers as _, Packets as _, open, plain_open, text};
@@ -13,6 +15,16 @@ type OnStage = Stage<sio_v1::Session>;
 #[test]
 fn every_option_is_on_every_leg() {
     legs::every_option_is_on_every_leg::<V1>();
+}
+
+#[test]
+fn no_secret_is_told() {
+    alone("legs::no_secret_is_told", secrets::no_secret_is_told::<V1>);
+}
+
+#[test]
+fn what_cannot_work_is_refused_when_built() {
+    settings::what_cannot_work_is_refused_when_built::<sio_v1::Session>();
 }
 
 enum V1 {}
