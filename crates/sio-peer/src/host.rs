@@ -31,6 +31,8 @@ pub struct Host<W> {
 #[derive(Debug, Default)]
 struct Shared {
     stopping: AtomicBool,
+    /// Whether it says nothing any more, and ends nothing.
+    is_mute: AtomicBool,
     /// How many connections are cut before they are answered.
     refusals: AtomicUsize,
     sessions: Mutex<Vec<Hosted>>,
@@ -77,6 +79,11 @@ impl<W: Words> Host<W> {
     /// The next so many requests are cut without an answer.
     pub fn refuse(&self, times: usize) {
         self.shared.refusals.store(times, Ordering::Release);
+    }
+
+    /// From here on it reads, and that is all.
+    pub fn mute(&self) {
+        self.shared.is_mute.store(true, Ordering::Release);
     }
 
     /// How many refusals are left.
@@ -242,6 +249,9 @@ fn listen<W: Words>(mut socket: WebSocket<TcpStream>, index: usize, shared: &Sha
                         .packets
                         .push(packet.to_string());
                     shared.changed.notify_all();
+                }
+                if shared.is_mute.load(Ordering::Acquire) {
+                    continue;
                 }
                 let is_gone = reply.is_some_and(|reply| socket.send(Message::text(reply)).is_err());
                 if is_gone || W::is_end(&packet) {

@@ -12,6 +12,7 @@ pub mod alone;
 pub mod bytes;
 pub mod child;
 pub mod client;
+pub mod deadlines;
 pub mod flood;
 pub mod host;
 pub mod hour;

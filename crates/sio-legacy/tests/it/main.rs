@@ -3,6 +3,7 @@
 
 mod acks;
 mod closing;
+mod deadlines;
 mod faults;
 mod handshake;
 mod heartbeat;

@@ -4,6 +4,7 @@
 mod acks;
 mod bodies;
 mod closing;
+mod deadlines;
 mod events;
 mod explaining;
 mod faults;
