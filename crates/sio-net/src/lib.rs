@@ -66,6 +66,7 @@ mod dispatch;
 mod driver;
 mod endpoint;
 mod frames;
+pub mod guide;
 mod http;
 mod options;
 mod proxy;

@@ -1,0 +1,4 @@
+//! How to reach servers as they are deployed.
+
+#[doc = include_str!("../docs/cookies.md")]
+pub mod cookies {}
