@@ -323,13 +323,15 @@ impl HttpError {
         self.status >= 500 || self.status == 429
     }
 
-    /// The same; if it is a redirect, with where it leads.
+    /// The same; if it is a redirect, with where it leads, and without its body, which says the same: both may repeat the
+    /// query of the request, and in it a secret.
     #[must_use]
-    pub fn with_location(self, location: Option<&str>) -> Self {
+    pub fn with_location(mut self, location: Option<&str>) -> Self {
         if !(300..400).contains(&self.status) {
             return self;
         }
-        let target = location.unwrap_or("nowhere");
+        self.snippet = ByteString::new();
+        let target = location.map_or_else(|| "nowhere".to_owned(), without_secrets);
         self.with_hint(format!(
             "it redirects to {target}; redirects are not followed"
         ))
@@ -362,6 +364,17 @@ fn during_text(during: &Option<ByteString>) -> String {
     during
         .as_ref()
         .map_or_else(String::new, |what| format!(", while {what}"))
+}
+
+/// A URL without its user, password, query and fragment.
+fn without_secrets(url: &str) -> String {
+    let end = url.find(['?', '#']).unwrap_or(url.len());
+    let url = &url[..end];
+    let start = url.find("//").map_or(0, |slashes| slashes + 2);
+    match url.rfind('@') {
+        Some(at) if at >= start => format!("{}{}", &url[..start], &url[at + 1..]),
+        _ => url.to_owned(),
+    }
 }
 
 fn hint_text(hint: &Option<ByteString>) -> String {

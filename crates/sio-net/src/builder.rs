@@ -441,6 +441,10 @@ impl<P: Session> ClientBuilder<P> {
             let why = "zero leaves no time for the handshake";
             return Err(option("handshake_timeout", why));
         }
+        if self.upgrade_timeout.is_zero() {
+            let why = "zero leaves no time for the upgrade; `upgrade(false)` makes none";
+            return Err(option("upgrade_timeout", why));
+        }
         if let Some((setter, why)) = self.reconnect.fault() {
             return Err(option(setter, why));
         }
@@ -510,7 +514,10 @@ fn option(option: &'static str, why: impl Into<ByteString>) -> Error {
 /// The HTTP path from its first to its last slash: servers want the slash before `?`.
 fn normal_path(path: &str) -> Result<ByteString> {
     let trimmed = path.trim_matches('/');
-    if trimmed.contains(['?', '#', ' ']) || !trimmed.is_ascii() {
+    // What a path may have, RFC 3986, section 3.3.
+    let is_of_path =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:@/".contains(&byte);
+    if !trimmed.bytes().all(is_of_path) {
         return Err(option(
             "path",
             "it must be a percent-encoded path without query",
@@ -558,6 +565,11 @@ mod tests {
         }
         assert_eq!(normal_path("/").unwrap(), "/");
         assert_eq!(normal_path("a/b").unwrap(), "/a/b/");
-        assert!(normal_path("/a?b").is_err());
+        assert_eq!(normal_path("/a%20b/c;d=e,~f").unwrap(), "/a%20b/c;d=e,~f/");
+        for path in [
+            "/a?b", "/a#b", "/a b", "/a\r\nb", "/a\"b", "/a<b>", "/é", "/a\\b",
+        ] {
+            assert!(normal_path(path).is_err(), "{path:?}");
+        }
     }
 }

@@ -29,7 +29,7 @@ impl Target {
     /// brackets if no port follows.
     pub(crate) fn parse(text: &str) -> Result<Self, UsageError> {
         let url = Url::parse(&with_scheme(text.trim()))
-            .map_err(|error| UsageError::Url(format!("{text:?}: {error}").into()))?;
+            .map_err(|error| UsageError::Url(format!("{}: {error}", named(text)).into()))?;
         let tls = match url.scheme() {
             "http" | "ws" => false,
             "https" | "wss" => true,
@@ -42,7 +42,11 @@ impl Target {
             Some(Host::Domain(name)) if !name.is_empty() => name.to_owned(),
             Some(Host::Ipv4(address)) => address.to_string(),
             Some(Host::Ipv6(address)) => address.to_string(),
-            _ => return Err(UsageError::Url(format!("{text:?} names no host").into())),
+            _ => {
+                return Err(UsageError::Url(
+                    format!("{} names no host", named(text)).into(),
+                ));
+            }
         };
         let default = if tls { 443 } else { 80 };
         let port = url.port().unwrap_or(default);
@@ -68,6 +72,15 @@ impl Target {
         let scheme = if self.tls { "https" } else { "http" };
         format!("{scheme}://{}", self.authority)
     }
+}
+
+/// What of a URL that cannot be read may be shown: nobody knows where in it a password ends, or a query begins.
+fn named(text: &str) -> String {
+    if text.contains('@') {
+        return "one with a user".to_owned();
+    }
+    let end = text.find(['?', '#']).unwrap_or(text.len());
+    format!("{:?}", &text[..end])
 }
 
 /// Adds what the parser needs and people leave out.
@@ -175,5 +188,24 @@ mod tests {
             let error = Target::parse(text).unwrap_err();
             assert!(matches!(error, UsageError::Url(_)), "{text:?}: {error}");
         }
+    }
+
+    #[test]
+    fn what_is_no_url_is_shown_without_password_and_query() {
+        for text in [
+            "http://me:secret@h:99999",
+            "http://me:sec/secret@h",
+            "http://h:99999/?token=secret",
+            "http://me:secret@",
+            "http://?secret",
+        ] {
+            let error = Target::parse(text).unwrap_err().to_string();
+            assert!(
+                !error.contains("secret") && !error.contains("sec/"),
+                "{error}"
+            );
+        }
+        let error = Target::parse("http://h:99999/a").unwrap_err().to_string();
+        assert!(error.contains("http://h:99999/a"), "{error}");
     }
 }

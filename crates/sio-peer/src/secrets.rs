@@ -157,7 +157,9 @@ fn failures<W: Wire>(transports: &'static [sio_core::Transport]) -> Vec<String> 
         let connecting = background("connecting", move || builder.connect());
         let mut peer = peer;
         while let Some(request) = peer.any_within(Duration::from_millis(100)) {
-            let answer = Answer::new(status, "text/plain", b"no").header("Location", "/login");
+            // As a server does that wants TLS.
+            let location = format!("https://me:{PASSWORD}@127.0.0.1{}", request.target);
+            let answer = Answer::new(status, "text/plain", b"no").header("Location", &location);
             request.answer(&answer);
         }
         let error = error_of("connecting", connecting.join());

@@ -42,8 +42,20 @@ pub fn what_cannot_work_is_refused_when_built<P: Session>() {
         let builder = Client::builder(&peer.url()).header(name, "S3cret");
         refused(name, builder, name);
     }
-    for url in ["", "http://", "ftp://S3cret@h", "http://a%3Ab:S3cret@h"] {
+    for url in [
+        "",
+        "http://",
+        "ftp://S3cret@h",
+        "http://a%3Ab:S3cret@h",
+        "http://me:S3cret@h:99999",
+        "http://me:S3cret/1@h",
+        "http://h:99999/?token=S3cret",
+    ] {
         refused(url, Client::builder(url), "URL");
+    }
+    if P::UPGRADES {
+        let builder = Client::builder(&peer.url()).upgrade_timeout(Duration::ZERO);
+        refused("upgrade_timeout", builder, "upgrade_timeout");
     }
     assert_eq!(peer.connections(), 0, "something was sent");
 }
@@ -105,6 +117,8 @@ fn wrong<P: Session>() -> Vec<Wrong<P>> {
         (|builder| builder.path("/a?b=1"), "path"),
         (|builder| builder.path("/a#b"), "path"),
         (|builder| builder.path("/a b"), "path"),
+        (|builder| builder.path("/a\r\nb"), "path"),
+        (|builder| builder.path("/a<b>"), "path"),
         // The first that is wrong is the one that is told.
         (
             |builder| builder.cookie("a b", "S3cret").basic_auth("a:b", "S3cret"),
