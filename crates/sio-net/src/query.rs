@@ -1,6 +1,6 @@
 //! Queries as servers read them.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use sio_core::session::SessionConfig;
 
 /// What JavaScript's `encodeURIComponent` leaves alone.
@@ -77,12 +77,15 @@ pub(crate) fn push(query: &mut String, name: &str, value: &str) {
     query.extend(utf8_percent_encode(value, COMPONENT));
 }
 
-/// A query without the parameters of this name.
+/// A query without the parameters of this name, however it is encoded there: a URL's query is not ours.
 pub(crate) fn without(query: &str, name: &str) -> String {
-    let name = encode_component(name);
+    let is_of_name = |one: &str| {
+        let found = one.split('=').next().unwrap_or_default().replace('+', " ");
+        percent_decode_str(&found).eq(name.bytes())
+    };
     let others = query
         .split('&')
-        .filter(|one| !one.is_empty() && one.split('=').next() != Some(&name));
+        .filter(|one| !one.is_empty() && !is_of_name(one));
     others.collect::<Vec<_>>().join("&")
 }
 
@@ -95,6 +98,13 @@ mod tests {
         assert_eq!(without("a=1&b=2&a=3&ab=4&a", "a"), "b=2&ab=4");
         assert_eq!(without("gr%C3%B6%C3%9Fe=1", "größe"), "");
         assert_eq!(without("", "a"), "");
+        // As a URL may have them.
+        assert_eq!(
+            without("u[id]=1&%61=2&a+b=3&c=4", "u[id]"),
+            "%61=2&a+b=3&c=4"
+        );
+        assert_eq!(without("u[id]=1&%61=2&a+b=3&c=4", "a"), "u[id]=1&a+b=3&c=4");
+        assert_eq!(without("a+b=3&a%2Bb=4", "a b"), "a%2Bb=4");
     }
 
     #[test]

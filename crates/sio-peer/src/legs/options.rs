@@ -274,13 +274,14 @@ fn hooks<P: Session>() -> Vec<Choice<P>> {
     ];
     vec![
         Choice {
-            url: |authority| format!("http://{authority}/?token=url&stays=1"),
+            url: |authority| format!("http://{authority}/?tok%65n=url&stays=1&u[id]=1"),
             ..option(
                 "set_query and remove_query in the hook",
                 |builder, _| {
                     let builder = builder.query("token", "old").query("old", "1");
                     hooked(builder, |attempt, run| {
                         attempt.set_query("token", NUMBERS[run]);
+                        attempt.remove_query("u[id]");
                         if run > 0 {
                             attempt.remove_query("old");
                         }
