@@ -120,6 +120,7 @@ impl<'a, P: Server> World<'a, P> {
     fn event(&mut self, event: SessionEvent) {
         let is_open = self.transport.is_some();
         match event {
+            SessionEvent::Identified => assert!(!is_open, "a handshake in an open session"),
             SessionEvent::Opened { transport, .. } => {
                 assert!(!is_open, "opened twice");
                 self.transport = Some(transport);

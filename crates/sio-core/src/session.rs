@@ -316,6 +316,8 @@ pub enum Io {
 /// What a session tells.
 #[derive(Debug, Clone)]
 pub enum SessionEvent {
+    /// The server has given the session an id, and a transport is still to be opened: told where those are two steps.
+    Identified,
     /// The engine session is open.
     Opened {
         /// The session id.

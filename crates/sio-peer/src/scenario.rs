@@ -187,6 +187,7 @@ pub fn response(
 
 fn told(event: SessionEvent) -> String {
     match event {
+        SessionEvent::Identified => "identified".to_owned(),
         SessionEvent::Opened { sid, transport } => format!("opened {sid} on {transport}"),
         SessionEvent::Upgraded => "upgraded".to_owned(),
         SessionEvent::UpgradeFailed(error) => format!("upgrade failed: {}", error.chain()),

@@ -26,6 +26,7 @@ impl<S: Session, W> Manager<S, W> {
                 id,
                 args,
             } => self.answer(&namespace, id, args),
+            SessionEvent::Identified => self.handshake_by = None,
             SessionEvent::Opened { sid, transport } => {
                 self.handshake_by = None;
                 self.sid = Some(sid);

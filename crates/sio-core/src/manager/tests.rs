@@ -644,9 +644,13 @@ fn an_open_session_may_take_the_whole_attempt() {
         ..settings()
     });
     scenario.activate();
-    scenario.says([opened()]);
+    scenario.pass(2 * SECOND);
+    scenario.says([SessionEvent::Identified]);
     assert_eq!(scenario.effects(), [""; 0]);
-    scenario.pass(19 * SECOND);
+    scenario.pass(2 * SECOND);
+    assert_eq!(scenario.effects(), [""; 0]);
+    scenario.says([opened()]);
+    scenario.pass(15 * SECOND);
     scenario.says([joined("/")]);
     assert_eq!(scenario.effects(), ["/ connected", "/ joined"]);
     scenario.pass(100 * SECOND);

@@ -74,6 +74,7 @@ impl Session {
                 self.targets.set_sid(&handshake.sid);
                 self.silence.announced(&handshake);
                 self.choice.sid = handshake.sid;
+                self.out.tell(SessionEvent::Identified);
                 self.open_transport(now);
             }
             Err(error) => self.give_up(error),

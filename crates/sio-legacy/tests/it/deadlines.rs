@@ -11,6 +11,11 @@ fn a_server_that_gives_no_id_is_given_up() {
 }
 
 #[test]
+fn a_server_that_gives_an_id_has_its_time() {
+    deadlines::a_server_that_gives_an_id_has_its_time::<Legacy>();
+}
+
+#[test]
 fn a_server_that_falls_silent_holds_nobody() {
     deadlines::a_server_that_falls_silent_holds_nobody::<Legacy>();
 }

@@ -7,7 +7,10 @@ fn the_first_common_transport_in_the_program_s_order_is_opened() {
     let mut scenario = start(config());
     assert_eq!(scenario.outputs(), ["get /"]);
     scenario.answer_get(200, None, HANDSHAKE);
-    assert_eq!(scenario.outputs(), ["open /socket.io/1/websocket/S"]);
+    assert_eq!(
+        scenario.outputs(),
+        ["identified", "open /socket.io/1/websocket/S"]
+    );
     scenario.input(Input::WebSocketOpened);
     assert!(scenario.outputs().is_empty(), "only 1:: tells");
     scenario.text("1::");
@@ -16,7 +19,10 @@ fn the_first_common_transport_in_the_program_s_order_is_opened() {
     let mut scenario = start(config_with(&[Transport::HtmlFile, Transport::WebSocket]));
     scenario.outputs();
     scenario.answer_get(200, None, "S:60:60:websocket,xhr-polling,flashsocket");
-    assert_eq!(scenario.outputs(), ["open /socket.io/1/websocket/S"]);
+    assert_eq!(
+        scenario.outputs(),
+        ["identified", "open /socket.io/1/websocket/S"]
+    );
 }
 
 #[test]
@@ -29,7 +35,7 @@ fn each_http_transport_opens_with_a_get_of_its_own() {
         let mut scenario = start(config_with(&[transport]));
         scenario.outputs();
         scenario.answer_get(200, None, HANDSHAKE);
-        assert_eq!(scenario.outputs(), [path]);
+        assert_eq!(scenario.outputs(), ["identified", path]);
         scenario.packets(&["1::"]);
         let outputs = scenario.outputs();
         assert_eq!(
@@ -58,7 +64,7 @@ fn a_transport_that_fails_gives_way_to_the_next_with_a_new_handshake() {
         ]
     );
     scenario.answer_get(200, None, "T:60:60:websocket,xhr-polling");
-    assert_eq!(scenario.outputs(), ["get /xhr-polling/T"]);
+    assert_eq!(scenario.outputs(), ["identified", "get /xhr-polling/T"]);
     scenario.packets(&["1::"]);
     assert_eq!(
         scenario.outputs(),
@@ -85,7 +91,7 @@ fn a_silent_transport_has_its_share_of_the_connect_timeout_and_the_last_has_the_
             "{outputs:?}"
         );
         scenario.answer_get(200, None, HANDSHAKE);
-        assert_eq!(scenario.outputs(), [next]);
+        assert_eq!(scenario.outputs(), ["identified", next]);
     }
     // Only the poll's own limit is left; the manager ends the attempt before.
     scenario.pass_to_deadline(60 * SECOND);
@@ -151,7 +157,10 @@ fn a_forgotten_handshake_is_made_once_more() {
     scenario.text("7:::1+0");
     assert_eq!(scenario.outputs(), ["ws drop", "get /"]);
     scenario.answer_get(200, None, "T:60:60:websocket");
-    assert_eq!(scenario.outputs(), ["open /socket.io/1/websocket/T"]);
+    assert_eq!(
+        scenario.outputs(),
+        ["identified", "open /socket.io/1/websocket/T"]
+    );
     scenario.text("7:::1+0");
     let outputs = scenario.outputs();
     assert_eq!(outputs[0], "ws drop");
