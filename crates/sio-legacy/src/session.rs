@@ -208,7 +208,7 @@ impl sio_core::session::Session for Session {
                 self.websocket_ended(DisconnectReason::TransportClose { code, text });
             }
             Input::WebSocketRefused(response) => {
-                let error = explain::refusal("the WebSocket handshake", &response);
+                let error = explain::no_websocket(&response);
                 self.websocket_ended(error.into());
             }
             Input::WebSocketFailed(error) => self.websocket_ended(error.into()),

@@ -164,7 +164,7 @@ impl sio_core::session::Session for Session {
                 self.websocket_ended(Ended::Closed(code, text));
             }
             Input::WebSocketRefused(response) => {
-                let error = explain::refusal("the WebSocket handshake", &response);
+                let error = explain::no_websocket(&response);
                 self.websocket_ended(Ended::Failed(error));
             }
             Input::WebSocketFailed(error) => self.websocket_ended(Ended::Failed(error)),

@@ -70,7 +70,7 @@ fn websocket_alone_says_why(cx: &Cx) -> Outcome {
 
 /// What the server makes of a WebSocket handshake without its `Upgrade`.
 fn explains(error: &str) -> Outcome {
-    for words in ["400", "WebSocket"] {
+    for words in ["400", "does not pass WebSockets on"] {
         ensure!(
             error.contains(words),
             "{words:?} is not in the error: {error}"

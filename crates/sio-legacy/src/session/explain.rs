@@ -11,7 +11,19 @@ const NO_VERSION: &str =
 const WRONG_VERSION: &str = "this is a 0.9 server, which takes a part of the path for the version: is the path option right?";
 const NEEDS_ORIGIN: &str =
     "the server's origins setting wants another Origin header: set it with `header`";
+const LOST_UPGRADE: &str = "either the server is down, or a proxy in front of it does not pass WebSockets on; \
+     nginx has to be told: `proxy_http_version 1.1`, and the headers Upgrade and Connection";
 const UNAUTHORIZED: &str = "the server's authorization function said no";
+
+/// The error for a WebSocket handshake that got an ordinary answer.
+pub(super) fn no_websocket(response: &Response) -> Error {
+    let what = "the WebSocket handshake";
+    match response.status {
+        // A server that gets it as a plain request hangs up, which is the gateway's 502.
+        502 => response.to_error(what).with_hint(LOST_UPGRADE).into(),
+        _ => refusal(what, response),
+    }
+}
 
 /// The error for an answer that is not a 200.
 pub(super) fn refusal(what: &'static str, response: &Response) -> Error {

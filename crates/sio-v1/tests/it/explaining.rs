@@ -128,6 +128,19 @@ fn each_code_of_the_server_has_words_of_its_own() {
 }
 
 #[test]
+fn a_websocket_that_arrives_as_a_plain_request_names_the_proxy_between() {
+    let body = br#"{"code":3,"message":"Bad request"}"#;
+    let answer = Answer::new(400, "application/json", body);
+    let says = "does not pass WebSockets on";
+    assert_says(
+        &explanation(Transport::WebSocket, &answer).to_string(),
+        &["HTTP status 400", says],
+    );
+    let polled = explanation(Transport::Polling, &answer).to_string();
+    assert!(!polled.contains(says), "{polled}");
+}
+
+#[test]
 fn refusals_of_old_and_python_servers_keep_their_words() {
     let by_1x = Answer::new(400, "application/json", br#"{"code":null}"#);
     assert_says(

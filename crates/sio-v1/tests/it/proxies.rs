@@ -292,6 +292,8 @@ fn a_proxy_that_goes_away_is_a_loss_and_one_that_comes_back_is_used_again() {
 #[cfg(feature = "rustls")]
 mod with_tls {
     use sio_peer::alone::threads_end;
+    use sio_peer::tls::TlsPeer;
+    use sio_peer::tls::certificates::{Authority, Server};
 
     use super::*;
     use crate::tls::{builders, serve};
@@ -327,8 +329,8 @@ mod with_tls {
 
     #[test]
     fn a_certificate_that_is_refused_behind_a_proxy_names_both() {
-        let identity = sio_peer::tls::Identity::new();
-        let peer = sio_peer::tls::TlsPeer::new(&identity, serve);
+        let unknown = Authority::new("unknown").issue(&["localhost"]);
+        let peer = TlsPeer::new(&Server::new(&unknown), serve);
         let (proxy, through) = behind(Kind::Http, "http");
         let error = through(websocket_only(Client::builder(&peer.url()))).connect();
         let error = error_of("connecting", error).chain();

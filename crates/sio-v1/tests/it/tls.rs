@@ -19,7 +19,7 @@ use tungstenite::Message;
 use crate::wire::{open, text_body};
 
 /// A server that speaks just enough of the protocol: it accepts every session, holds polls, and echoes messages.
-fn serve(mut stream: TlsStream) {
+pub(crate) fn serve(mut stream: TlsStream) {
     while let Some(head) = read_head(&mut stream) {
         let upgrading = head.contains("&sid=");
         if let Some(key) = header(&head, "sec-websocket-key") {
@@ -86,7 +86,7 @@ const KIT: Kit<Session> = Kit {
 
 tls_promises!(KIT);
 
-fn builders(url: &str) -> Vec<(&'static str, ClientBuilder)> {
+pub(crate) fn builders(url: &str) -> Vec<(&'static str, ClientBuilder)> {
     vec![
         ("polling", polling_only(Client::builder(url))),
         ("websocket", websocket_only(Client::builder(url))),

@@ -119,7 +119,8 @@ fn when_no_transport_works_the_error_says_why_for_each() {
         scenario.outputs(),
         [
             "closed: opening the session: no transport works: websocket: the WebSocket handshake was answered with HTTP \
-             status 502: no; xhr-polling: GET: cut"
+             status 502 (either the server is down, or a proxy in front of it does not pass WebSockets on; nginx has to be \
+             told: `proxy_http_version 1.1`, and the headers Upgrade and Connection): no; xhr-polling: GET: cut"
         ]
     );
 }
