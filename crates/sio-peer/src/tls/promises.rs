@@ -453,7 +453,7 @@ fn tls(authority: &Authority) -> Tls {
     Tls::new().roots(Roots::None).add_ca_pem(authority.pem())
 }
 
-/// A test of each promise, with the protocol's [`Kit`](promises::Kit).
+/// A test of each promise, with the protocol's [`Kit`](crate::tls::promises::Kit).
 #[macro_export]
 macro_rules! tls_promises {
     ($kit:expr) => {
