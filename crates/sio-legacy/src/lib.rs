@@ -99,6 +99,7 @@ pub use sio_core::{
     HttpError, IfOffline, Limits, Overflow, Reconnect, Result, Socket, SocketExt, Status,
     Transport, UsageError, Value,
 };
+pub use sio_net::guide;
 pub use sio_net::{Attempt, Backend, Proxy, Roots, Tls};
 
 /// A namespace of a connection to a 0.9 server. See [`sio_net::Client`] for its methods.

@@ -1,4 +1,10 @@
 //! How to reach servers as they are deployed.
 
+#[doc = include_str!("../docs/tls.md")]
+pub mod tls {}
+
+#[doc = include_str!("../docs/proxies.md")]
+pub mod proxies {}
+
 #[doc = include_str!("../docs/cookies.md")]
 pub mod cookies {}

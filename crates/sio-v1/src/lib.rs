@@ -37,6 +37,7 @@ pub use sio_core::{
     HttpError, IfOffline, Limits, Overflow, Reconnect, Result, Socket, SocketExt, Status,
     Transport, UsageError, Value,
 };
+pub use sio_net::guide;
 pub use sio_net::{Attempt, Backend, Proxy, Roots, Tls, UpgradeMemory};
 
 /// A namespace of a connection to a 1.x or 2.x server. See [`sio_net::Client`] for its methods.

@@ -90,6 +90,8 @@ fn polling(stage: &mut OnStage, transport: Transport) {
         poll = stage.get("poll");
         stage.answer(post, Answer::plain("1"));
     }
+    // Stays unanswered: that it comes tells that the answer before was read.
+    let _last = posted(stage);
     poll.request.close();
 }
 

@@ -76,6 +76,9 @@ fn exchange(stage: &mut OnStage, mut poll: Leg) {
         poll = stage.get("poll");
         stage.answer(post, Answer::new(200, "text/html", b"ok"));
     }
+    // Stays unanswered: that it comes tells that the answer before was read.
+    stage.emit();
+    let _last = stage.post("post");
     poll.request.close();
 }
 
