@@ -1,21 +1,22 @@
 //! `cargo xtask ci`: the gates that need no server, each named with its time and result.
 //!
-//! Every gate runs, whatever failed before it. The tests are not among them: `cargo xtask test-servers` has them all.
+//! Every gate runs, whatever failed before it. Of the tests only those of TLS are among them, with the library that is not the
+//! default: `cargo xtask test-servers` has all.
 
 use std::io::{self, Write as _};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::{process, tidy, toolchain};
+use crate::{packages, process, tidy, toolchain};
 
 struct Gate {
     name: &'static str,
     check: fn() -> Result<Outcome, String>,
 }
 
-/// In the order of how soon they answer. Clippy goes over the two crates with features once more by themselves: in the
-/// whole workspace the features of one member are switched on for the others.
-const GATES: [Gate; 8] = [
+/// In the order of how soon they answer. Clippy goes over the crates with features once more with each choice of them: in
+/// the whole workspace the features of one member are switched on for the others.
+const GATES: [Gate; 10] = [
     Gate {
         name: "format",
         check: || cargo("fmt --all --check -- -l"),
@@ -35,12 +36,20 @@ const GATES: [Gate; 8] = [
         },
     },
     Gate {
-        name: "clippy, sio-net without features",
-        check: || bare_clippy("sio-net"),
+        name: "clippy, no TLS",
+        check: || clippy_with("--no-default-features"),
     },
     Gate {
-        name: "clippy, sio-v1 without features",
-        check: || bare_clippy("sio-v1"),
+        name: "clippy, native-tls",
+        check: || with_openssl(|| clippy_with("--no-default-features --features native-tls")),
+    },
+    Gate {
+        name: "clippy, both kinds of TLS",
+        check: || with_openssl(|| clippy_with("--features native-tls")),
+    },
+    Gate {
+        name: "tests of TLS, native-tls",
+        check: || with_openssl(native_tls_tests),
     },
     Gate {
         name: "docs",
@@ -125,10 +134,43 @@ fn cargo(line: &str) -> Result<Outcome, String> {
     run_quietly(process::cargo().args(line.split(' ')))
 }
 
-fn bare_clippy(package: &str) -> Result<Outcome, String> {
+/// The crates with features.
+const WITH_FEATURES: &str = "--package sio-net --package sio-v1 --package sio-legacy";
+
+fn clippy_with(features: &str) -> Result<Outcome, String> {
     cargo(&format!(
-        "clippy --quiet --keep-going --package {package} --all-targets --no-default-features --locked -- -D warnings"
+        "clippy --quiet --keep-going {WITH_FEATURES} --all-targets {features} --locked -- -D warnings"
     ))
+}
+
+/// With rustls they run in `cargo xtask test-servers`.
+fn native_tls_tests() -> Result<Outcome, String> {
+    cargo(&format!(
+        "test --quiet {WITH_FEATURES} --lib --test it --no-default-features --features native-tls --locked -- tls"
+    ))
+}
+
+/// On Linux, native-tls is made from OpenSSL's headers.
+fn with_openssl(check: fn() -> Result<Outcome, String>) -> Result<Outcome, String> {
+    if !cfg!(target_os = "linux") || has_openssl() {
+        return check();
+    }
+    if let Err(sentence) = packages::provide_all(&packages::OPENSSL) {
+        return Ok(Outcome::NotChecked(sentence));
+    }
+    if has_openssl() {
+        check()
+    } else {
+        Err("pkg-config does not find OpenSSL, though its headers were installed".into())
+    }
+}
+
+fn has_openssl() -> bool {
+    let asked = Command::new("pkg-config")
+        .args(["--exists", "openssl"])
+        .stdin(Stdio::null())
+        .status();
+    asked.is_ok_and(|status| status.success())
 }
 
 fn docs() -> Result<Outcome, String> {

@@ -25,7 +25,7 @@ cargo xtask <task>
   fuzz               feed every decoder and session with anything (cargo-fuzz)
       --seconds N    … for so long altogether (default: 300)
       --target T     … only this target, a file in tests/fuzz/fuzz_targets
-  ci                 lint gates: format, tidy, JavaScript, clippy, docs, MSRV
+  ci                 gates: format, tidy, JavaScript, clippy, TLS, docs, MSRV
   help               this list
 
 Choices may be given several times. The cases report in target/conformance.

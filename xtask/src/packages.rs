@@ -1,4 +1,4 @@
-//! Programs of others that some tests need, from packages of Debian.
+//! Programs of others that some tests and gates need, from packages of Debian.
 //!
 //! What is missing is installed where that is possible. Elsewhere one line says what is missing and what to run, and what
 //! needs it counts as skipped.
@@ -47,6 +47,20 @@ pub(crate) const DEPLOYMENTS: [Package; 5] = [
     },
 ];
 
+/// What a build with native-tls needs on Linux.
+pub(crate) const OPENSSL: [Package; 2] = [
+    Package {
+        program: "pkg-config",
+        name: "pkg-config",
+        service: None,
+    },
+    Package {
+        program: "OpenSSL's headers",
+        name: "libssl-dev",
+        service: None,
+    },
+];
+
 /// Where Debian keeps servers, which is not on everybody's `PATH`.
 const SERVER_FOLDERS: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
 
@@ -61,7 +75,7 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 /// Its answer that they may not.
 const FORBIDDEN: i32 = 101;
 /// How a policy of ours is known.
-const MARK: &str = "# Written by `cargo xtask test-servers` while it installs packages.";
+const MARK: &str = "# Written by `cargo xtask` while it installs packages.";
 
 /// Where programs are looked for, here and by the cases: the `PATH`, and the folders of servers.
 pub(crate) fn path() -> OsString {
@@ -78,6 +92,12 @@ pub(crate) fn provide(packages: &'static [Package]) -> Result<(), String> {
         return Ok(());
     }
     install(&missing).map_err(|why| advice(&missing, &why))
+}
+
+/// Installs all of them, for what is not found by looking for programs. The errors are those of [`provide`].
+pub(crate) fn provide_all(packages: &'static [Package]) -> Result<(), String> {
+    let all: Vec<&Package> = packages.iter().collect();
+    install(&all).map_err(|why| advice(&all, &why))
 }
 
 fn missing(packages: &'static [Package], path: &OsStr) -> Vec<&'static Package> {
@@ -310,6 +330,12 @@ mod tests {
         assert_eq!(
             advice(&two(), "only root can install them"),
             "not installed: haproxy, nginx (only root can install them); on Debian: apt-get install haproxy nginx"
+        );
+        let openssl: Vec<_> = OPENSSL.iter().collect();
+        assert_eq!(
+            advice(&openssl, "this machine has no apt-get"),
+            "not installed: pkg-config, OpenSSL's headers (this machine has no apt-get); on Debian: apt-get install \
+             pkg-config libssl-dev"
         );
     }
 

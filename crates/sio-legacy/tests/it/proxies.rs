@@ -187,7 +187,7 @@ fn a_page_of_the_proxy_in_a_poll_s_place_ends_the_session_and_names_the_proxy() 
     assert_says(&scene.told.fatal(), &[&proxy.url("http"), "503", "Sorry"]);
 }
 
-#[cfg(feature = "rustls")]
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
 #[test]
 fn every_transport_reaches_a_server_with_tls() {
     use sio_peer::wait::{PATIENCE, all_at_once};

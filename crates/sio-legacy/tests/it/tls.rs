@@ -8,7 +8,7 @@ use sio_legacy::{Client, ClientBuilder, Result, Session, Transport};
 use sio_peer::tls::promises::Kit;
 use sio_peer::tls::{TlsStream, header, read_head, trusting};
 use sio_peer::tls_promises;
-use sio_peer::wait::PATIENCE;
+use sio_peer::wait::{PATIENCE, all_at_once};
 use sio_peer::websocket::switching_for;
 use tungstenite::Message;
 
@@ -141,11 +141,11 @@ fn an_authority_the_system_trusts_works_on_every_transport() {
         "tls::an_authority_the_system_trusts_works_on_every_transport",
         serve,
         |peer| {
-            for (name, builder) in builders(&peer.url()) {
+            all_at_once(builders(&peer.url()), |(name, builder)| {
                 let client = connect(name, builder)
                     .unwrap_or_else(|error| panic!("{name}: {}", error.chain()));
                 client.close().unwrap();
-            }
+            });
         },
     );
 }

@@ -137,39 +137,45 @@ impl<P: Session> Kit<P> {
 
     /// A server that has signed its certificate itself is trusted if that is added, and within its bounds.
     pub fn a_self_signed_server_is_trusted_if_it_is_added(&self) {
-        let good: [(&str, Issued); 3] = [
-            ("plain", self_signed(&[NAME], |_| ())),
+        let openssl = as_openssl_does;
+        for (what, certificate, roots) in [
+            ("plain", self_signed(&[NAME], |_| ()), Roots::None),
             (
-                "marked as an authority",
-                self_signed(&[NAME], as_openssl_does("hub")),
+                "an authority",
+                self_signed(&[NAME], openssl("hub")),
+                Roots::Platform,
+            ),
+            (
+                "an authority alone",
+                self_signed(&[NAME], openssl("hub")),
+                Roots::None,
             ),
             (
                 "a common name only",
-                self_signed(&[], as_openssl_does(NAME)),
+                self_signed(&[], openssl(NAME)),
+                Roots::None,
             ),
-        ];
-        for (what, certificate) in good {
+        ] {
             let peer = self.peer(&Server::new(&certificate));
-            for roots in [Roots::Platform, Roots::None] {
-                let tls = Tls::new().roots(roots).add_ca_pem(&certificate.pem);
-                self.works(what, &peer.url(), &tls);
-            }
+            let tls = Tls::new().roots(roots).add_ca_pem(&certificate.pem);
+            self.works(what, &peer.url(), &tls);
             let says = ["the TLS handshake with localhost", "unknown issuer"];
-            self.fails(what, &peer.url(), &Tls::new(), &says);
+            let other = Authority::new("another");
+            self.fails(what, &peer.url(), &tls_of(&other), &says);
         }
         let over = self_signed(&[NAME], |params| {
-            as_openssl_does("hub")(params);
+            openssl("hub")(params);
             expired(params);
         });
         let peer = self.peer(&Server::new(&over));
-        let tls = Tls::new().add_ca_pem(&over.pem);
+        let tls = Tls::new().roots(Roots::None).add_ca_pem(&over.pem);
         self.fails("expired", &peer.url(), &tls, &["has expired"]);
         for other in [
-            self_signed(&["hub.example"], as_openssl_does("hub")),
-            self_signed(&[], as_openssl_does("hub.example")),
+            self_signed(&["hub.example"], openssl("hub")),
+            self_signed(&[], openssl("hub.example")),
         ] {
             let peer = self.peer(&Server::new(&other));
-            let tls = Tls::new().add_ca_pem(&other.pem);
+            let tls = Tls::new().roots(Roots::None).add_ca_pem(&other.pem);
             for (name, builder) in self.ways(&peer.url(), &tls) {
                 let chain = error_of(&name, builder.connect()).chain();
                 let of_rustls = chain.contains("names no host");
@@ -186,7 +192,7 @@ impl<P: Session> Kit<P> {
     /// A certificate out of its time is refused with that cause.
     pub fn dates_count(&self) {
         let authority = Authority::new("ours");
-        let tls = Tls::new().add_ca_pem(authority.pem());
+        let tls = tls_of(&authority);
         let over = self.peer(&Server::new(&authority.issue_with(&[NAME], expired)));
         self.fails("expired", &over.url(), &tls, &["has expired"]);
         let early = self.peer(&Server::new(&authority.issue_with(&[NAME], not_yet_valid)));
@@ -196,7 +202,7 @@ impl<P: Session> Kit<P> {
     /// The server has to have the URL's name, or the one that is given.
     pub fn names_count(&self) {
         let authority = Authority::new("ours");
-        let tls = Tls::new().add_ca_pem(authority.pem());
+        let tls = tls_of(&authority);
         let peer = self.peer(&Server::new(&authority.issue(&["hub.example"])));
         for url in [peer.url(), peer.url_by_address()] {
             let says = ["not valid for", "Tls::server_name"];
@@ -227,7 +233,7 @@ impl<P: Session> Kit<P> {
             sender.lock().unwrap().send(name).unwrap();
             serve(stream);
         });
-        let tls = Tls::new().add_ca_pem(authority.pem());
+        let tls = tls_of(&authority);
         for (url, tls, expected) in [
             (peer.url(), tls.clone(), Some(NAME)),
             (
@@ -273,8 +279,9 @@ impl<P: Session> Kit<P> {
     pub fn a_client_certificate_is_shown(&self) {
         let (authority, other) = (Authority::new("ours"), Authority::new("another"));
         let (ours, unknown) = (authority.issue(&["me"]), other.issue(&["me"]));
-        let showing =
-            |issued: &Issued| tls(&authority).client_certificate_pem(&issued.pem, &issued.key_pem);
+        let showing = |issued: &Issued| {
+            tls_of(&authority).client_certificate_pem(&issued.pem, &issued.key_pem)
+        };
         for version in [&TLS12, &TLS13] {
             let server = Server::new(&authority.issue(&[NAME]));
             let server = server.requiring(&authority).version(version);
@@ -285,14 +292,14 @@ impl<P: Session> Kit<P> {
                 "requires a client certificate",
                 "Tls::client_certificate_files",
             ];
-            self.fails(&what, &peer.url(), &tls(&authority), &says);
+            self.fails(&what, &peer.url(), &tls_of(&authority), &says);
             let says = ["does not accept the client certificate"];
             self.fails(&what, &peer.url(), &showing(&unknown), &says);
         }
         // One file may hold both.
         let peer = self.peer(&Server::new(&authority.issue(&[NAME])).requiring(&authority));
         let both = format!("{}{}", ours.key_pem, ours.pem);
-        let tls = tls(&authority).client_certificate_pem(&both, &both);
+        let tls = tls_of(&authority).client_certificate_pem(&both, &both);
         self.works("both in one file", &peer.url(), &tls);
     }
 
@@ -315,7 +322,7 @@ impl<P: Session> Kit<P> {
     pub fn a_server_that_closes_silently_is_suspected_of_missing_a_certificate(&self) {
         let authority = Authority::new("ours");
         let ours = authority.issue(&["me"]);
-        let showing = tls(&authority).client_certificate_pem(&ours.pem, &ours.key_pem);
+        let showing = tls_of(&authority).client_certificate_pem(&ours.pem, &ours.key_pem);
         for version in [&TLS12, &TLS13] {
             let server = Server::new(&authority.issue(&[NAME]));
             let server = server.asking().version(version);
@@ -326,7 +333,7 @@ impl<P: Session> Kit<P> {
             self.fails(
                 "none shown",
                 &peer.url(),
-                &tls(&authority),
+                &tls_of(&authority),
                 &["client certificate"],
             );
             self.fails("one shown", &peer.url(), &showing, &["client certificate"]);
@@ -335,7 +342,7 @@ impl<P: Session> Kit<P> {
                 continue;
             }
             for (tls, says) in [
-                (tls(&authority), "it asked for one, and closed"),
+                (tls_of(&authority), "it asked for one, and closed"),
                 (
                     showing.clone(),
                     "it closed the connection when it had seen it",
@@ -356,7 +363,7 @@ impl<P: Session> Kit<P> {
         for version in [&TLS12, &TLS13] {
             let server = Server::new(&authority.issue(&[NAME])).version(version);
             let peer = TlsPeer::with(&server, Oddity::Trickle, self.serve);
-            self.works("byte by byte", &peer.url(), &tls(&authority));
+            self.works("byte by byte", &peer.url(), &tls_of(&authority));
         }
     }
 
@@ -374,7 +381,7 @@ impl<P: Session> Kit<P> {
                 self.fails(
                     &format!("after {end}"),
                     &peer.url(),
-                    &tls(&authority),
+                    &tls_of(&authority),
                     &says,
                 );
             }
@@ -427,7 +434,7 @@ impl<P: Session> Kit<P> {
         let authority = Authority::new("ours");
         let ours = authority.issue(&["me"]);
         let server = Server::new(&authority.issue(&["hub.example"])).requiring(&authority);
-        let tls = tls(&authority)
+        let tls = tls_of(&authority)
             .server_name("hub.example")
             .client_certificate_pem(&ours.pem, &ours.key_pem);
         let peer = self.peer(&server);
@@ -449,7 +456,8 @@ impl<P: Session> Kit<P> {
     }
 }
 
-fn tls(authority: &Authority) -> Tls {
+/// Trusts this authority and no other.
+fn tls_of(authority: &Authority) -> Tls {
     Tls::new().roots(Roots::None).add_ca_pem(authority.pem())
 }
 

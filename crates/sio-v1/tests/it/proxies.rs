@@ -289,7 +289,7 @@ fn a_proxy_that_goes_away_is_a_loss_and_one_that_comes_back_is_used_again() {
     }
 }
 
-#[cfg(feature = "rustls")]
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
 mod with_tls {
     use sio_peer::alone::threads_end;
     use sio_peer::tls::TlsPeer;

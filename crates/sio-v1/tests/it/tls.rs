@@ -5,11 +5,11 @@ use std::thread;
 use std::time::Duration;
 
 use sio_peer::client::{polling_only, watched, websocket_only};
-use sio_peer::tls::certificates::{Authority, Server, self_signed};
+use sio_peer::tls::certificates::{Authority, Server};
 use sio_peer::tls::promises::Kit;
 use sio_peer::tls::{TlsPeer, TlsStream, header, read_head, trusting};
 use sio_peer::tls_promises;
-use sio_peer::wait::{PATIENCE, assert_says, background, error_of, takes};
+use sio_peer::wait::{PATIENCE, all_at_once, assert_says, background, error_of};
 use sio_peer::websocket::switching_for;
 #[cfg(feature = "native-tls")]
 use sio_v1::Backend;
@@ -111,25 +111,13 @@ fn an_authority_the_system_trusts_works_on_every_transport() {
         "tls::an_authority_the_system_trusts_works_on_every_transport",
         serve,
         |peer| {
-            for (name, builder) in builders(&peer.url()) {
+            all_at_once(builders(&peer.url()), |(name, builder)| {
                 let client = connect(name, builder)
                     .unwrap_or_else(|error| panic!("{name}: {}", error.chain()));
                 client.close().unwrap();
-            }
+            });
         },
     );
-}
-
-#[test]
-fn a_tls_server_spoken_to_in_plain_text_is_an_error_at_once() {
-    let server = Server::new(&self_signed(&["localhost"], |_| ()));
-    let peer = TlsPeer::new(&server, serve);
-    let url = format!("http://localhost:{}", peer.port());
-    for (name, builder) in builders(&url) {
-        let result = takes(Duration::ZERO, Duration::from_secs(5), || builder.connect());
-        let error = error_of(name, result);
-        assert!(!error.is_timeout(), "{name}: {error:?}");
-    }
 }
 
 #[test]
@@ -163,7 +151,7 @@ fn both_sides_at_full_speed_over_tls_do_not_block_each_other() {
 #[cfg(feature = "rustls")]
 #[test]
 fn a_ready_made_configuration_of_rustls_is_used() {
-    use sio_peer::tls::certificates::client_config;
+    use sio_peer::tls::certificates::{client_config, self_signed};
 
     let authority = Authority::new("ours");
     let (ours, other) = (authority.issue(&["me"]), self_signed(&["me"], |_| ()));
