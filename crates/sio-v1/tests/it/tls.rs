@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use sio_peer::client::{polling_only, watched, websocket_only};
-use sio_peer::tls::certificates::{Authority, Server};
+use sio_peer::tls::certificates::{Authority, Server, self_signed};
 use sio_peer::tls::promises::Kit;
 use sio_peer::tls::{TlsPeer, TlsStream, header, read_head, trusting};
 use sio_peer::tls_promises;
@@ -121,6 +121,17 @@ fn an_authority_the_system_trusts_works_on_every_transport() {
 }
 
 #[test]
+fn a_tls_server_spoken_to_in_plain_text_is_found_out() {
+    let server = Server::new(&self_signed(&["localhost"], |_| ()));
+    let peer = TlsPeer::new(&server, serve);
+    let url = format!("http://localhost:{}", peer.port());
+    for (name, builder) in builders(&url) {
+        let error = error_of(name, builder.connect());
+        assert_says(&error.chain(), &["port for https"]);
+    }
+}
+
+#[test]
 fn both_sides_at_full_speed_over_tls_do_not_block_each_other() {
     const COUNT: usize = 500;
     let authority = Authority::new("ours");
@@ -151,7 +162,7 @@ fn both_sides_at_full_speed_over_tls_do_not_block_each_other() {
 #[cfg(feature = "rustls")]
 #[test]
 fn a_ready_made_configuration_of_rustls_is_used() {
-    use sio_peer::tls::certificates::{client_config, self_signed};
+    use sio_peer::tls::certificates::client_config;
 
     let authority = Authority::new("ours");
     let (ours, other) = (authority.issue(&["me"]), self_signed(&["me"], |_| ()));
