@@ -11,6 +11,7 @@ use sio_core::manager::{
     Ask, Effect, Emit, Expiry, Manager, NamespaceId, Origin, ROOT_ID, Settings, Taken,
 };
 use sio_core::session::{Input, Io};
+use sio_core::wire_log::{Recorder, replay};
 use sio_core::{Bounds, ConnectionState, Encoded, Error, Overflow, Reconnect, Result, Status};
 
 use super::client::{self, CLOSE_TIMEOUT, CONNECT_TIMEOUT, DEADLINES, NAMESPACES};
@@ -88,20 +89,17 @@ struct World<'a, P: Server> {
     log: Log,
 }
 
-/// Plays a tape to its end, and then closes the connection.
+/// Plays a tape to its end, and then closes the connection. What was recorded of it gives the same again.
 pub(super) fn play<P: Server>(input: &[u8]) {
     let mut world = World::<P>::new(Tape::new(input));
-    while !world.tape.is_over() {
-        world.step();
-    }
-    world.close();
-    for _ in 0..DEADLINES {
-        if world.manager.is_closed() {
-            return;
-        }
-        world.time_passes_to_deadline();
-    }
-    panic!("closing has {DEADLINES} deadlines");
+    world.play();
+    let recorded = world.manager.take_recorded();
+    let replay = replay::<P::Session>(&recorded, Instant::now()).expect("a log can be replayed");
+    assert!(
+        replay.differences.is_empty(),
+        "{}\n{recorded}",
+        replay.differences[0]
+    );
 }
 
 impl<'a, P: Server> World<'a, P> {
@@ -133,6 +131,9 @@ impl<'a, P: Server> World<'a, P> {
         let mut log = Log::default();
         log.note(|| format!("{settings:?}"));
         let mut manager = Manager::new(settings);
+        let began = Instant::now();
+        let recorder = Recorder::new::<P::Session>("checks", "none", Duration::ZERO, began);
+        manager.record(recorder);
         let ids = NAMESPACES.map(|name| manager.namespace(name));
         Self {
             tape,
@@ -297,6 +298,20 @@ impl<'a, P: Server> World<'a, P> {
     }
 
     // --- what happens -----------------------------------------------------------------------------------------------
+
+    fn play(&mut self) {
+        while !self.tape.is_over() {
+            self.step();
+        }
+        self.close();
+        for _ in 0..DEADLINES {
+            if self.manager.is_closed() {
+                return;
+            }
+            self.time_passes_to_deadline();
+        }
+        panic!("closing has {DEADLINES} deadlines");
+    }
 
     fn step(&mut self) {
         match self.tape.below(20) {

@@ -16,6 +16,7 @@ mod reconnect;
 pub mod session;
 pub mod socket;
 mod status;
+pub mod wire_log;
 
 pub use bounds::{Bounds, Overflow};
 pub use error::{Deadline, Dropped, Error, HttpError, Result, UsageError};

@@ -1,5 +1,7 @@
 //! Bounds on what a peer can make this client hold.
 
+use serde::{Deserialize, Serialize};
+
 /// Bounds on what is received. Whatever passes one is an error that names it, and ends the connection.
 ///
 /// Some can be set, with the builder's `limits`. The others are fixed, because no server that works comes near them. These
@@ -38,7 +40,8 @@
 /// the body that it came in.
 ///
 /// Time is bounded by the timeouts of the builder and by the heartbeat.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct Limits {
     /// The largest WebSocket message or HTTP body, in bytes. Default 64 MiB.

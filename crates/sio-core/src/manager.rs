@@ -25,8 +25,10 @@ mod attempts;
 mod inbound;
 mod joining;
 mod life;
+mod looking;
 mod namespace;
 mod queue;
+mod recording;
 
 use std::collections::VecDeque;
 use std::mem;
@@ -40,7 +42,8 @@ use crate::event::Question;
 use crate::payload::{Args, Encoded};
 use crate::reconnect::Reconnect;
 use crate::session::{AckId, Command, Input, Io, Output, Session, SessionConfig};
-use crate::status::{ConnectionState, DisconnectReason, Status, Transport};
+use crate::status::{DisconnectReason, Status, Transport};
+use crate::wire_log::Recorder;
 
 use self::attempts::Attempts;
 use self::namespace::{Namespace, State};
@@ -203,6 +206,7 @@ pub struct Manager<S: Session, W> {
     transport: Option<Transport>,
     latency: Option<Duration>,
     counters: Counters,
+    recorder: Option<Box<Recorder>>,
 }
 
 #[derive(Debug)]
@@ -281,6 +285,7 @@ impl<S: Session, W> Manager<S, W> {
             transport: None,
             latency: None,
             counters: Counters::default(),
+            recorder: None,
         };
         manager.namespace(ROOT);
         manager
@@ -609,6 +614,9 @@ impl<S: Session, W> Manager<S, W> {
                 let connect_by = self.connect_by.map_or(now, |by| by.at);
                 let limit = self.settings.handshake_timeout;
                 self.handshake_by = limit.map(|limit| Expiry::new(now, limit));
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.start(&config, connect_by, now);
+                }
                 let session = S::start(config, connect_by, now);
                 self.link = Link::Active(Box::new(session));
             }
@@ -619,6 +627,9 @@ impl<S: Session, W> Manager<S, W> {
     /// Something arrived from the network.
     pub fn handle_input(&mut self, input: Input, now: Instant) {
         if let Some(session) = self.link.session_mut() {
+            if let Some(recorder) = &mut self.recorder {
+                recorder.input(&input, now);
+            }
             session.handle_input(input, now);
         }
     }
@@ -654,6 +665,12 @@ impl<S: Session, W> Manager<S, W> {
             && at <= now
         {
             self.time_is_up(Deadline::Connect, after, now);
+            // Others may have been in before, so that attempts go on; whoever waits for the root has a deadline.
+            if let State::Joining { deadline, after } = self.namespaces[ROOT_ID.0].state
+                && deadline <= now
+            {
+                self.join_expired(ROOT_ID, after, now);
+            }
         }
         if let Some(Expiry { at, after }) = self.handshake_by
             && at <= now
@@ -666,6 +683,11 @@ impl<S: Session, W> Manager<S, W> {
             self.next_attempt(now);
         }
         if let Some(session) = self.link.session_mut() {
+            if let Some(recorder) = &mut self.recorder
+                && session.poll_timeout().is_some_and(|due| due <= now)
+            {
+                recorder.tick(now);
+            }
             session.handle_timeout(now);
         }
     }
@@ -694,7 +716,11 @@ impl<S: Session, W> Manager<S, W> {
             if let Some(effect) = self.effects.pop_front() {
                 return Some(effect);
             }
-            match self.link.session_mut()?.poll_output()? {
+            let output = self.link.session_mut()?.poll_output()?;
+            if let Some(recorder) = &mut self.recorder {
+                recorder.output(&output, now);
+            }
+            match output {
                 Output::Io(io) => return Some(Effect::Io(io)),
                 Output::Event(event) => self.session_event(event, now),
             }
@@ -718,98 +744,6 @@ impl<S: Session, W> Manager<S, W> {
             .min()
     }
 
-    // --- looking ------------------------------------------------------------------------------------------------
-
-    /// Bytes commanded and not yet put out by the session.
-    #[must_use]
-    pub fn backlog(&self) -> usize {
-        self.link.session().map_or(0, Session::backlog)
-    }
-
-    /// Which attempt or session this is, counted from 1; see [`Question::epoch`].
-    #[must_use]
-    pub fn epoch(&self) -> u64 {
-        self.epoch
-    }
-
-    /// Whether emits to a namespace leave at once.
-    #[must_use]
-    pub fn is_open(&self, id: NamespaceId) -> bool {
-        self.namespaces[id.0].is_open()
-    }
-
-    /// Whether the connection is over, or was never opened.
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        matches!(self.link, Link::Closed)
-    }
-
-    /// Whether the connection is about to be over for good.
-    #[must_use]
-    pub fn is_closing(&self) -> bool {
-        self.link.is_ending() && !self.is_closed()
-    }
-
-    /// Whether the connection is over, or about to be, for good.
-    #[must_use]
-    pub fn is_closing_or_closed(&self) -> bool {
-        self.link.is_ending()
-    }
-
-    /// Where a namespace stands.
-    #[must_use]
-    pub fn state(&self, id: NamespaceId) -> ConnectionState {
-        let namespace = &self.namespaces[id.0];
-        match namespace.state {
-            State::In => ConnectionState::Connected,
-            State::Lost { .. } => ConnectionState::Reconnecting,
-            State::Joining { .. } if namespace.attempt > 0 => ConnectionState::Reconnecting,
-            State::Joining { .. } => ConnectionState::Connecting,
-            State::Out(_) => ConnectionState::Disconnected,
-        }
-    }
-
-    /// Why a namespace is not usable.
-    #[must_use]
-    pub fn reason(&self, id: NamespaceId) -> DisconnectReason {
-        match &self.namespaces[id.0].state {
-            State::Out(reason) | State::Lost { reason, .. } => reason.clone(),
-            State::Joining { .. } | State::In => {
-                self.loss.clone().unwrap_or(DisconnectReason::NotYet)
-            }
-        }
-    }
-
-    /// A namespace's name.
-    #[must_use]
-    pub fn name(&self, id: NamespaceId) -> &ByteString {
-        &self.namespaces[id.0].name
-    }
-
-    /// The session id, while there is a session.
-    #[must_use]
-    pub fn sid(&self) -> Option<&ByteString> {
-        self.sid.as_ref()
-    }
-
-    /// What carries the session, while there is one.
-    #[must_use]
-    pub fn transport(&self) -> Option<Transport> {
-        self.transport
-    }
-
-    /// The time of the last heartbeat from ping to pong.
-    #[must_use]
-    pub fn latency(&self) -> Option<Duration> {
-        self.latency
-    }
-
-    /// What was counted so far.
-    #[must_use]
-    pub fn counters(&self) -> Counters {
-        self.counters
-    }
-
     // --- sending ------------------------------------------------------------------------------------------------
 
     fn send_emit(&mut self, id: NamespaceId, emit: Emit<W>, now: Instant) {
@@ -828,6 +762,9 @@ impl<S: Session, W> Manager<S, W> {
     fn command(&mut self, command: Command, now: Instant) {
         // Nothing follows on the command to close.
         if let Link::Active(session) = &mut self.link {
+            if let Some(recorder) = &mut self.recorder {
+                recorder.command(&command, now);
+            }
             session.handle_command(command, now);
         }
     }

@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use bytestring::ByteString;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::error::{Error, HttpError, UsageError};
 use crate::limits::Limits;
@@ -31,7 +33,17 @@ pub type AckId = u64;
 /// A protocol's session: one engine session from the handshake to its end.
 pub trait Session: Sized + Send + 'static {
     /// What only this protocol can be told.
-    type Options: Clone + fmt::Debug + Default + Send + Sync + 'static;
+    type Options: Clone
+        + fmt::Debug
+        + Default
+        + Serialize
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static;
+
+    /// The protocol, as [wire logs](crate::wire_log) name it.
+    const NAME: &'static str;
 
     /// The number of the first ack a client asks for in a namespace.
     const FIRST_ACK_ID: AckId;

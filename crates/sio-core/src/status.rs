@@ -4,20 +4,24 @@ use std::fmt;
 use std::time::Duration;
 
 use bytestring::ByteString;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
 /// What carries the packets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Transport {
     /// HTTP long polling: `polling` of 1.x and later, `xhr-polling` of 0.9.
     Polling,
     /// WebSocket (RFC 6455).
+    #[serde(rename = "websocket")]
     WebSocket,
     /// Long polling wrapped in scripts: `jsonp-polling` of 0.9.
     JsonpPolling,
     /// Scripts that stream in over one long HTTP answer: `htmlfile` of 0.9.
+    #[serde(rename = "htmlfile")]
     HtmlFile,
 }
 

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::handshake::Handshake;
 
 /// A shorter limit would end sessions that are well.
 const SHORTEST: Duration = Duration::from_secs(1);
 
 /// Options of Socket.IO 0.9.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct Options {
     pub(crate) poll_timeout: Option<Duration>,

@@ -167,6 +167,7 @@ const RESERVED: [&str; 3] = ["disconnect", "error", "newListener"];
 impl sio_core::session::Session for Session {
     type Options = Options;
 
+    const NAME: &'static str = "socket.io 0.9";
     const FIRST_ACK_ID: AckId = 1;
     const TRANSPORTS: &'static [Transport] = &[
         Transport::WebSocket,

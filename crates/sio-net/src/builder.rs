@@ -26,6 +26,7 @@ use crate::query;
 use crate::space::{Queue, Receiver};
 use crate::target::Target;
 use crate::tls::{Connector, Tls};
+use crate::wire_log::WireLog;
 
 /// A connection about to be made.
 ///
@@ -79,6 +80,7 @@ pub struct ClientBuilder<P: Session> {
     tls: Option<Tls>,
     proxy: Proxy,
     protocol: P::Options,
+    wire_log: Option<WireLog>,
     handlers: Handlers,
     receivers: Vec<Arc<Queue>>,
     /// The first setting that was wrong.
@@ -115,6 +117,7 @@ impl<P: Session> ClientBuilder<P> {
             tls: None,
             proxy: Proxy::default(),
             protocol: P::Options::default(),
+            wire_log: None,
             handlers: Handlers::new(),
             receivers: Vec::new(),
             wrong: None,
@@ -345,6 +348,13 @@ impl<P: Session> ClientBuilder<P> {
         self
     }
 
+    /// Records everything that the client receives and sends, over all its sessions. [`replay`](crate::replay) feeds it
+    /// to sessions again, without a network.
+    pub fn record(mut self, log: WireLog) -> Self {
+        self.wire_log = Some(log);
+        self
+    }
+
     // --- receiving ----------------------------------------------------------------------------------------------
 
     handler_methods!(handlers);
@@ -388,7 +398,8 @@ impl<P: Session> ClientBuilder<P> {
     pub fn build(mut self) -> Result<Client<P>> {
         let handlers = std::mem::take(&mut self.handlers);
         let receivers = std::mem::take(&mut self.receivers);
-        let core = Core::new(self.check()?)?;
+        let wire_log = self.wire_log.take();
+        let core = Core::new(self.check()?, wire_log)?;
         let space = core.space(&core.options.endpoint.target.namespace);
         let client = Client::new(core, space);
         client.adopt(handlers);

@@ -30,6 +30,7 @@ use crate::options::Options;
 use crate::seat::{PollSet, Seat, Waiting};
 use crate::space::Space;
 use crate::sync::{Slot, lock};
+use crate::wire_log::WireLog;
 
 use self::link::Link;
 
@@ -103,13 +104,13 @@ struct Backlog {
 
 impl<P: Session> Core<P> {
     /// A client that is not connected, and has no thread yet.
-    pub(crate) fn new(options: Options<P>) -> Result<Arc<Self>> {
+    pub(crate) fn new(options: Options<P>, wire_log: Option<WireLog>) -> Result<Arc<Self>> {
         let setup = |error: io::Error| Error::transport("setting up the event loop", error);
         let poll = Poll::new().map_err(setup)?;
         let registry = poll.registry().try_clone().map_err(setup)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(setup)?);
         let options = Arc::new(options);
-        let link = Link::new(Arc::clone(&options), registry);
+        let link = Link::new(Arc::clone(&options), registry, wire_log);
         Ok(Arc::new_cyclic(|this| Self {
             link: Mutex::new(link),
             turn: Mutex::default(),

@@ -79,6 +79,7 @@ mod target;
 mod tls;
 mod tunnel;
 mod websocket;
+mod wire_log;
 
 pub use builder::{ClientBuilder, UpgradeMemory};
 pub use client::{Client, NamespaceBuilder, WeakClient};
@@ -86,3 +87,4 @@ pub use endpoint::Attempt;
 pub use proxy::Proxy;
 pub use query::{CacheBuster, encode_component};
 pub use tls::{Backend, Roots, Tls};
+pub use wire_log::{WireLog, replay};

@@ -102,6 +102,7 @@ pub struct Watched<S> {
 
 impl<S: Session> Session for Watched<S> {
     type Options = S::Options;
+    const NAME: &'static str = S::NAME;
     const FIRST_ACK_ID: AckId = S::FIRST_ACK_ID;
     const TRANSPORTS: &'static [Transport] = S::TRANSPORTS;
     const UPGRADES: bool = S::UPGRADES;

@@ -1,7 +1,10 @@
 //! What only this protocol can be told: tolerances for particular servers that no answer reveals.
 
+use serde::{Deserialize, Serialize};
+
 /// Options of Engine.IO 3 / Socket.IO 1.x and 2.x. All are off by default.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct Options {
     /// See [`double_encoded_websocket`](Self::double_encoded_websocket).

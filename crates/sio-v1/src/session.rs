@@ -119,6 +119,7 @@ struct ClosingPolling {
 impl sio_core::session::Session for Session {
     type Options = Options;
 
+    const NAME: &'static str = "engine.io 3";
     const FIRST_ACK_ID: u64 = 0;
     const TRANSPORTS: &'static [Transport] = &[Transport::Polling, Transport::WebSocket];
     const UPGRADES: bool = true;

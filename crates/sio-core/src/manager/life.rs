@@ -26,7 +26,9 @@ impl<S: Session, W> Manager<S, W> {
             let is_lost = matches!(namespace.state, State::Lost { .. });
             let is_retried = namespace.returns && namespace.is_joining();
             let is_root = index == ROOT_ID.0 && !namespace.is_left;
-            if is_root || is_lost || is_retried {
+            // Whoever joins the root for the first time has a deadline, whatever becomes of the attempts.
+            let is_new = namespace.is_joining() && !namespace.returns;
+            if (is_root && !is_new) || is_lost || is_retried {
                 namespace.attempt = attempt;
                 namespace.start_joining(now);
             }
@@ -197,15 +199,18 @@ impl<S: Session, W> Manager<S, W> {
         match namespace.state {
             State::Out(_) => {}
             State::Lost { .. } => namespace.state = lost,
-            State::Joining { .. } if namespace.returns || id == ROOT_ID => {
-                let (returns, has_come) = (namespace.returns, namespace.has_come);
-                let attempt = namespace.attempt;
+            State::Joining { .. } if namespace.returns => {
+                let (has_come, attempt) = (namespace.has_come, namespace.attempt);
                 namespace.state = lost;
                 let error = reason.clone().into_error();
-                if returns {
-                    let error = error.clone();
-                    self.tell(id, Status::ReconnectError { attempt, error });
-                }
+                let told = error.clone();
+                self.tell(
+                    id,
+                    Status::ReconnectError {
+                        attempt,
+                        error: told,
+                    },
+                );
                 // Whoever opened it has one outcome, however often that is retried.
                 if has_come {
                     self.effects.push_back(Effect::Joined(id, Err(error)));

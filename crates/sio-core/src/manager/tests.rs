@@ -7,6 +7,7 @@ use super::*;
 use crate::limits::Limits;
 use crate::payload::Value;
 use crate::session::{SessionEvent, WebSocketRules};
+use crate::status::ConnectionState;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -19,6 +20,7 @@ struct Scripted<const REJOINS: bool = true> {
 
 impl<const R: bool> Session for Scripted<R> {
     type Options = ();
+    const NAME: &'static str = "scripted";
     const FIRST_ACK_ID: AckId = 0;
     const TRANSPORTS: &'static [Transport] = &[Transport::WebSocket];
     const UPGRADES: bool = true;

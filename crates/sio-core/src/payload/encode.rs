@@ -150,6 +150,33 @@ impl Encoded {
         self.attachments
     }
 
+    /// One that was written to a wire log: `json` is the text of [`json`](Self::json).
+    pub(crate) fn recorded(
+        json: String,
+        attachments: Vec<Bytes>,
+        named: bool,
+        is_message: bool,
+    ) -> Result<Self, String> {
+        if !(json.starts_with('[') && json.ends_with(']') && json.is_ascii()) {
+            return Err("expected a JSON array in ASCII as the payload".to_owned());
+        }
+        let name_end = if named {
+            let mut rest = serde_json::Deserializer::from_str(&json[1..]).into_iter::<String>();
+            match rest.next() {
+                Some(Ok(_)) => 1 + rest.byte_offset(),
+                _ => return Err("expected an event's name as the payload's first value".to_owned()),
+            }
+        } else {
+            0
+        };
+        Ok(Self {
+            json,
+            attachments,
+            name_end,
+            is_message,
+        })
+    }
+
     fn encode<T: Serialize + ?Sized>(name: Option<&str>, args: &T) -> Result<Self, EncodeError> {
         let found = Found::default();
         let mut out = Vec::with_capacity(INITIAL_CAPACITY);

@@ -25,6 +25,7 @@ use crate::options::Options;
 use crate::space::Space;
 use crate::tls::{self, Tls};
 use crate::websocket::{Progress, WebSocketLeg, WebSocketRequest, text_message};
+use crate::wire_log::WireLog;
 
 /// How much is read before others get at the lock: messages, and bytes.
 const BATCH: usize = 256;
@@ -62,10 +63,15 @@ pub(crate) struct Link<P: Session> {
     abandoned: bool,
     /// Whether the manager has just ended.
     ends: bool,
+    wire_log: Option<WireLog>,
 }
 
 impl<P: Session> Link<P> {
-    pub(super) fn new(options: Arc<Options<P>>, registry: Registry) -> Self {
+    pub(super) fn new(
+        options: Arc<Options<P>>,
+        registry: Registry,
+        wire_log: Option<WireLog>,
+    ) -> Self {
         let settings = Settings {
             connect_timeout: options.connect_timeout,
             queue: options.queue.clone(),
@@ -98,7 +104,12 @@ impl<P: Session> Link<P> {
             over: true,
             abandoned: false,
             ends: false,
+            wire_log,
         };
+        if let Some(log) = &link.wire_log {
+            let recorder = log.recorder::<P>(&link.endpoint.target.shown());
+            link.manager.record(recorder);
+        }
         link.space(ROOT);
         link
     }
@@ -294,6 +305,7 @@ impl<P: Session> Link<P> {
             while let Some(effect) = self.manager.poll_effect(now) {
                 self.perform(effect, core, now);
             }
+            self.write_log();
             let flushed = self.websocket.as_mut().map_or(Ok(()), WebSocketLeg::flush);
             if let Err(error) = flushed {
                 self.write_failed(error, now);
@@ -306,6 +318,24 @@ impl<P: Session> Link<P> {
         // A session on a WebSocket makes no requests any more.
         if self.manager.transport() == Some(Transport::WebSocket) {
             self.end_lanes(core);
+        }
+    }
+
+    /// Writes what was recorded meanwhile.
+    fn write_log(&mut self) {
+        let Some(log) = &mut self.wire_log else {
+            return;
+        };
+        let lines = self.manager.take_recorded();
+        if lines.is_empty() {
+            return;
+        }
+        if let Err(error) = log.write(&lines) {
+            self.wire_log = None;
+            self.manager.stop_recording();
+            let error = Error::transport("writing the wire log, which ends here", error);
+            tracing::warn!(error = %error.chain());
+            self.status(ROOT_ID, Status::Error(error));
         }
     }
 

@@ -511,6 +511,50 @@ fn a_root_asked_for_in_an_attempt_of_another_has_its_own_shorter_deadline() {
 }
 
 #[test]
+fn a_root_asked_for_after_a_loss_has_its_own_deadline_however_long_attempts_fail() {
+    let mut scenario = connected_with(steady());
+    scenario.join("/chat");
+    scenario.says([joined("/chat")]);
+    scenario.effects();
+    scenario.manager.leave(ROOT_ID, scenario.now);
+    scenario.says([closed()]);
+    scenario.effects();
+    scenario.join("/");
+    for _ in 0..10 {
+        scenario.refuse();
+        scenario.pass(SECOND / 2);
+        let effects = scenario.effects();
+        if let Some(outcome) = effects.iter().find(|text| text.starts_with("/ not joined")) {
+            assert!(outcome.contains("not connected"), "{outcome}");
+            assert!(scenario.manager.poll_timeout() > Some(scenario.now));
+            return;
+        }
+    }
+    panic!("whoever waits for the root never hears of it");
+}
+
+#[test]
+fn an_attempt_that_takes_longer_than_the_deadline_of_a_new_root_is_no_reason_to_wait_for_the_next()
+{
+    let mut scenario = connected_with(steady());
+    scenario.join("/chat");
+    scenario.says([joined("/chat")]);
+    scenario.effects();
+    scenario.manager.leave(ROOT_ID, scenario.now);
+    scenario.says([closed()]);
+    scenario.effects();
+    scenario.join("/");
+    scenario.effects();
+    scenario.pass(60 * SECOND);
+    let effects = scenario.effects();
+    let told = effects
+        .iter()
+        .filter(|text| text.starts_with("/ not joined"));
+    assert_eq!(told.count(), 1, "{effects:?}");
+    assert!(scenario.manager.poll_timeout() > Some(scenario.now));
+}
+
+#[test]
 fn a_root_that_is_joined_first_has_its_own_deadline() {
     let mut scenario = Scenario::new();
     let now = scenario.now;
