@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytestring::ByteString;
 use http::{HeaderValue, header};
@@ -60,8 +60,10 @@ pub struct ClientBuilder<P: Session> {
     url: String,
     path: String,
     parts: RequestParts,
-    transports: Vec<Transport>,
-    upgrade: bool,
+    /// What the program named; the protocol's own if it named none.
+    transports: Option<Vec<Transport>>,
+    /// What the program chose.
+    upgrade: Option<bool>,
     memory: Option<UpgradeMemory>,
     timestamps: bool,
     connect_timeout: Duration,
@@ -71,7 +73,7 @@ pub struct ClientBuilder<P: Session> {
     send_timeout: Duration,
     send_buffer: usize,
     reconnect: Reconnect,
-    before_attempt: Hook,
+    before_attempt: Arc<Hook>,
     queue: Bounds,
     manual_flush: bool,
     inbox: Bounds,
@@ -97,8 +99,8 @@ impl<P: Session> ClientBuilder<P> {
             url: url.to_owned(),
             path: "/socket.io".to_owned(),
             parts,
-            transports: P::TRANSPORTS.to_vec(),
-            upgrade: P::UPGRADES,
+            transports: None,
+            upgrade: None,
             memory: None,
             timestamps: true,
             connect_timeout: Duration::from_secs(20),
@@ -108,7 +110,7 @@ impl<P: Session> ClientBuilder<P> {
             send_timeout: Duration::from_secs(20),
             send_buffer: 8 << 20,
             reconnect: Reconnect::default(),
-            before_attempt: Hook::default(),
+            before_attempt: Arc::default(),
             queue: Bounds::default(),
             manual_flush: false,
             inbox: Bounds::inbox(),
@@ -185,7 +187,7 @@ impl<P: Session> ClientBuilder<P> {
     /// polling, then WebSocket. 0.9: the first that the server offers is opened; if that fails or stays silent, the
     /// next one, each with a handshake of its own. Default WebSocket, polling, htmlfile, jsonp-polling.
     pub fn transports(mut self, transports: impl IntoIterator<Item = Transport>) -> Self {
-        self.transports = transports.into_iter().collect();
+        self.transports = Some(transports.into_iter().collect());
         self
     }
 
@@ -194,7 +196,7 @@ impl<P: Session> ClientBuilder<P> {
         if upgrade {
             self.needs_upgrades();
         }
-        self.upgrade = upgrade;
+        self.upgrade = Some(upgrade);
         self
     }
 
@@ -308,7 +310,7 @@ impl<P: Session> ClientBuilder<P> {
         mut self,
         hook: impl FnMut(&mut Attempt) -> Result<(), Box<dyn StdError + Send + Sync>> + Send + 'static,
     ) -> Self {
-        self.before_attempt = Hook::new(hook);
+        self.before_attempt = Arc::new(Hook::new(hook));
         self
     }
 
@@ -376,6 +378,60 @@ impl<P: Session> ClientBuilder<P> {
         (self, Events::new(Box::new(Receiver(queue))))
     }
 
+    // --- another protocol ---------------------------------------------------------------------------------------
+
+    /// The same connection for another protocol, with that protocol's default [options](Self::protocol). Settings of
+    /// upgrades count only where it has them.
+    pub fn for_protocol<Q: Session>(mut self) -> ClientBuilder<Q> {
+        ClientBuilder {
+            handlers: std::mem::take(&mut self.handlers),
+            receivers: std::mem::take(&mut self.receivers),
+            ..self.settings_for()
+        }
+    }
+
+    /// A second connection with the same settings, for this protocol or another one: as
+    /// [`for_protocol`](Self::for_protocol), but handlers and receivers stay here.
+    pub fn settings_for<Q: Session>(&self) -> ClientBuilder<Q> {
+        ClientBuilder {
+            url: self.url.clone(),
+            path: self.path.clone(),
+            parts: self.parts.clone(),
+            transports: self.transports.clone(),
+            upgrade: self.upgrade.filter(|_| Q::UPGRADES),
+            memory: self.memory.clone().filter(|_| Q::UPGRADES),
+            timestamps: self.timestamps,
+            connect_timeout: self.connect_timeout,
+            handshake_timeout: self.handshake_timeout,
+            upgrade_timeout: self.upgrade_timeout,
+            close_timeout: self.close_timeout,
+            send_timeout: self.send_timeout,
+            send_buffer: self.send_buffer,
+            reconnect: self.reconnect.clone(),
+            before_attempt: Arc::clone(&self.before_attempt),
+            queue: self.queue.clone(),
+            manual_flush: self.manual_flush,
+            inbox: self.inbox.clone(),
+            keep_open: self.keep_open,
+            limits: self.limits.clone(),
+            tls: self.tls.clone(),
+            proxy: self.proxy.clone(),
+            protocol: Q::Options::default(),
+            handlers: Handlers::new(),
+            receivers: Vec::new(),
+            wrong: self.wrong.clone(),
+        }
+    }
+
+    /// The server and the HTTP path on it, without user, password and query.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if the URL or the [`path`](Self::path) is not valid.
+    pub fn server(&self) -> Result<String> {
+        let server = Target::parse(&self.url)?.shown();
+        Ok(server + &*normal_path(&self.path)?)
+    }
+
     // --- connecting ---------------------------------------------------------------------------------------------
 
     /// Connects; returns when the namespace is usable: an emit right after it arrives.
@@ -387,6 +443,17 @@ impl<P: Session> ClientBuilder<P> {
     pub fn connect(self) -> Result<Client<P>> {
         let client = self.build()?;
         client.open()?;
+        Ok(client)
+    }
+
+    /// The same, with the [`connect_timeout`](Self::connect_timeout) of this first attempt counted from the moment `since`:
+    /// for what was done before it, and belongs to it.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub fn connect_since(self, since: Instant) -> Result<Client<P>> {
+        let client = self.build()?;
+        client.open_since(since)?;
         Ok(client)
     }
 
@@ -429,7 +496,8 @@ impl<P: Session> ClientBuilder<P> {
         let target = Target::parse(&self.url)?;
         P::check_namespace(&target.namespace)?;
         let mut transports: Vec<Transport> = Vec::new();
-        for transport in self.transports {
+        let named = self.transports.unwrap_or_else(|| P::TRANSPORTS.to_vec());
+        for transport in named {
             if !transports.contains(&transport) {
                 transports.push(transport);
             }
@@ -474,7 +542,7 @@ impl<P: Session> ClientBuilder<P> {
             before_attempt: self.before_attempt,
             path: normal_path(&self.path)?,
             transports,
-            upgrade: self.upgrade,
+            upgrade: self.upgrade.unwrap_or(P::UPGRADES),
             memory: self.memory,
             timestamps: self.timestamps,
             connect_timeout: countable(self.connect_timeout),

@@ -90,6 +90,12 @@ impl<P: Session> Client<P> {
         self.owner.core.open(&self.space)
     }
 
+    /// The same, for the first time; the connect timeout is counted from the moment `since`.
+    pub(crate) fn open_since(&self, since: Instant) -> Result<()> {
+        let core = &self.owner.core;
+        core.join(&self.space, None, since, core.options.connect_timeout)
+    }
+
     /// Gives handlers to the namespace before it can have events.
     pub(crate) fn adopt(&self, handlers: Handlers) {
         self.space.adopt(handlers);

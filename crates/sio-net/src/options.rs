@@ -18,7 +18,7 @@ use crate::tls::Connector;
 pub(crate) struct Options<P: Session> {
     /// What each attempt starts with.
     pub(crate) endpoint: Endpoint,
-    pub(crate) before_attempt: Hook,
+    pub(crate) before_attempt: Arc<Hook>,
     pub(crate) proxies: ProxyRules,
     pub(crate) jar: Arc<Jar>,
     pub(crate) path: ByteString,
