@@ -127,7 +127,7 @@ impl<P: Server> Network<P> {
         );
         self.requests += 1;
         match request.method {
-            Method::Get => {
+            Method::Get | Method::Head => {
                 assert!(self.get.is_none(), "a second GET");
                 assert!(request.body.is_empty() && request.content_type.is_none());
                 self.get = Some(request);
@@ -252,6 +252,8 @@ fn response(content_type: Option<&str>, body: Vec<u8>, tape: &mut Tape<'_>) -> R
         status,
         content_type: content_type.map(Into::into),
         location: (status == 302).then(|| "/elsewhere".into()),
+        etag: None,
+        server: None,
         proxy: None,
         body: body.into(),
     }

@@ -206,9 +206,13 @@ pub struct Response {
     pub content_type: Option<ByteString>,
     /// The `Location` header of a redirect, which is not followed.
     pub location: Option<ByteString>,
+    /// The `ETag` header. It is small, as the next, since every input has room for an answer.
+    pub etag: Option<Box<str>>,
+    /// The `Server` header: what the server calls itself.
+    pub server: Option<Box<str>>,
     /// The proxy that passed it on, or made it up, where one was in between that can.
     pub proxy: Option<ByteString>,
-    /// The body, content coding undone. Of a refused WebSocket it is what came with the head.
+    /// The body, content coding undone; none of a HEAD. Of a refused WebSocket it is what came with the head.
     pub body: Bytes,
 }
 
@@ -271,16 +275,28 @@ pub enum Command {
     Close,
 }
 
-/// Which of the two requests of a polling session this is.
+/// Which kind of request this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Method {
     /// The long poll.
     Get,
     /// What the client sends.
     Post,
+    /// A question of which only the head of the answer counts.
+    Head,
 }
 
-/// An HTTP request to make. A session has at most one of each method open.
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Head => "HEAD",
+        })
+    }
+}
+
+/// An HTTP request to make. A session has at most one GET or HEAD open, and one POST.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// Its number.

@@ -1,6 +1,6 @@
 //! HTTP by ureq, over streams of our own dialler.
 //!
-//! Each of a polling session's two requests, the long GET and the POST, has a [`Lane`]: a thread that blocks in it, and
+//! Each of a polling session's two requests, the long GET (or a HEAD) and the POST, has a [`Lane`]: a thread that blocks in it, and
 //! an agent of its own, so that ending one lane leaves the other alone. Deadlines are the session's business: nothing
 //! here times out, and ending the lane ends what blocks.
 //!
@@ -57,8 +57,8 @@ pub(crate) struct HttpConfig {
 /// A thread that makes one kind of request, one at a time.
 #[derive(Debug)]
 pub(crate) struct Lane {
-    /// Its requests, for errors.
-    what: String,
+    /// Where its requests go, for errors.
+    goal: ByteString,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -71,6 +71,8 @@ struct Shared {
 
 struct State {
     next: Option<Request>,
+    /// Of the last request.
+    method: Method,
     over: bool,
 }
 
@@ -84,21 +86,22 @@ impl Lane {
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
                 next: None,
+                method,
                 over: false,
             }),
             wake: Condvar::new(),
             cancel: Cancel::default(),
         });
         let of_thread = Arc::clone(&shared);
-        let (name, method) = match method {
-            Method::Get => ("sio-get", "GET"),
-            Method::Post => ("sio-post", "POST"),
+        let name = match method {
+            Method::Get | Method::Head => "sio-get",
+            Method::Post => "sio-post",
         };
-        let what = match config.route.requesting_proxy() {
-            Some(proxy) => format!("{method} {} through {proxy}", config.origin),
-            None => format!("{method} {}", config.origin),
+        let goal: ByteString = match config.route.requesting_proxy() {
+            Some(proxy) => format!("{} through {proxy}", config.origin).into(),
+            None => config.origin.as_str().into(),
         };
-        let of_errors = ByteString::from(what.as_str());
+        let of_errors = goal.clone();
         let run = move || {
             let client = Client::new(config, of_errors, &of_thread);
             let report = |input| {
@@ -112,7 +115,7 @@ impl Lane {
         };
         let thread = thread::Builder::new().name(name.to_owned()).spawn(run)?;
         Ok(Self {
-            what,
+            goal,
             shared,
             thread: Some(thread),
         })
@@ -121,12 +124,18 @@ impl Lane {
     /// What its request waits for.
     pub(crate) fn doing(&self) -> String {
         let dialling = self.shared.cancel.doing();
-        dialling.unwrap_or_else(|| format!("waiting for the answer to {}", self.what))
+        dialling.unwrap_or_else(|| {
+            let method = lock(&self.shared.state).method;
+            format!("waiting for the answer to {method} {}", self.goal)
+        })
     }
 
     /// Makes this request. The session has at most one of a kind out.
     pub(crate) fn request(&self, request: Request) {
-        lock(&self.shared.state).next = Some(request);
+        let mut state = lock(&self.shared.state);
+        state.method = request.method;
+        state.next = Some(request);
+        drop(state);
         self.shared.wake.notify_one();
     }
 
@@ -176,8 +185,8 @@ impl fmt::Debug for Shared {
 
 /// An agent and what it needs.
 struct Client {
-    /// Its requests, for errors.
-    what: ByteString,
+    /// Where its requests go, for errors.
+    goal: ByteString,
     /// Whether there was an answer before.
     answered: Cell<bool>,
     /// Whether the connection that the last answer came on may be used again.
@@ -213,7 +222,7 @@ impl Wire {
 }
 
 impl Client {
-    fn new(config: HttpConfig, what: ByteString, shared: &Arc<Shared>) -> Self {
+    fn new(config: HttpConfig, goal: ByteString, shared: &Arc<Shared>) -> Self {
         let settings = Config::builder()
             // Redirects and errors are answers like any other: the session knows what they mean.
             .max_redirects(0)
@@ -238,7 +247,7 @@ impl Client {
         };
         let addresses = Addresses(config.route.clone());
         Self {
-            what,
+            goal,
             answered: Cell::new(false),
             stays,
             agent: ureq::Agent::with_parts(settings, dialler, addresses),
@@ -254,7 +263,7 @@ impl Client {
             Ok(response) => Input::HttpResponse { id, response },
             Err(error) => Input::HttpFailed {
                 id,
-                error: self.explain(error),
+                error: self.explain(request.method, error),
             },
         });
     }
@@ -295,6 +304,9 @@ impl Client {
             Method::Get => self
                 .agent
                 .run(builder.method(http::Method::GET).body(())?)?,
+            Method::Head => self
+                .agent
+                .run(builder.method(http::Method::HEAD).body(())?)?,
             Method::Post => {
                 let request = builder.method(http::Method::POST).body(&request.body[..])?;
                 self.agent.run(request)?
@@ -314,7 +326,8 @@ impl Client {
             let error = explain_refusal(error, proxy, response.headers());
             return Err(ureq::Error::Other(Box::new(Error::from(error))));
         }
-        if let Some(coding) = response.headers().get(header::CONTENT_ENCODING)
+        if request.method != Method::Head
+            && let Some(coding) = response.headers().get(header::CONTENT_ENCODING)
             && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
         {
             let coding = String::from_utf8_lossy(coding.as_bytes()).into_owned();
@@ -335,13 +348,15 @@ impl Client {
             status: response.status().as_u16(),
             content_type: text(response.headers(), &header::CONTENT_TYPE),
             location: text(response.headers(), &header::LOCATION),
+            etag: small_text(response.headers(), &header::ETAG),
+            server: small_text(response.headers(), &header::SERVER),
             proxy: proxy.map(|proxy| proxy.to_string().into()),
             body,
         })
     }
 
-    fn explain(&self, error: ureq::Error) -> Error {
-        let context = self.what.clone();
+    fn explain(&self, method: Method, error: ureq::Error) -> Error {
+        let context: ByteString = format!("{method} {}", self.goal).into();
         match error {
             ureq::Error::Other(error) => match error.downcast::<Error>() {
                 Ok(own) => *own,
@@ -447,6 +462,11 @@ fn says_it_stays(headers: &HeaderMap) -> bool {
 pub(crate) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<ByteString> {
     let value = headers.get(name)?.as_bytes();
     Some(String::from_utf8_lossy(value).into_owned().into())
+}
+
+/// The same, without spare room.
+pub(crate) fn small_text(headers: &HeaderMap, name: &HeaderName) -> Option<Box<str>> {
+    text(headers, name).map(|value| (&*value).into())
 }
 
 /// ureq asks for addresses before it connects; they are known already.

@@ -415,7 +415,7 @@ impl<W: Wire> World<W> {
             Io::Request(request) => {
                 self.network.requests = self.network.requests.max(request.id.0 + 1);
                 match request.method {
-                    Method::Get => {
+                    Method::Get | Method::Head => {
                         assert!(self.network.get.is_none(), "a second GET");
                         self.network.get = Some(request);
                     }
@@ -450,6 +450,8 @@ impl<W: Wire> World<W> {
             status,
             content_type: content_type.map(Into::into),
             location: None,
+            etag: None,
+            server: None,
             proxy: None,
             body: body.into(),
         };

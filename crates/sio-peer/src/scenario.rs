@@ -38,7 +38,7 @@ pub struct Scenario<S> {
     pub session: S,
     /// What time it is.
     pub now: Instant,
-    /// The GET that is out.
+    /// The GET or HEAD that is out.
     pub get: Option<RequestId>,
     /// The POST that is out.
     pub post: Option<RequestId>,
@@ -159,7 +159,7 @@ impl<S: Session> Scenario<S> {
 
     fn request(&mut self, request: &Request) -> String {
         let (out, what) = match request.method {
-            Method::Get => (&mut self.get, "a second GET"),
+            Method::Get | Method::Head => (&mut self.get, "a second GET"),
             Method::Post => (&mut self.post, "a second POST"),
         };
         assert_eq!(*out, None, "{what}");
@@ -179,6 +179,8 @@ pub fn response(
         status,
         content_type: content_type.map(Into::into),
         location: None,
+        etag: None,
+        server: None,
         proxy: None,
         body: body.into(),
     };

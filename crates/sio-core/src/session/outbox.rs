@@ -39,6 +39,11 @@ impl Outbox {
         self.request(Method::Get, target, None, Bytes::new(), streamed)
     }
 
+    /// Makes a HEAD.
+    pub fn head(&mut self, target: String) -> RequestId {
+        self.request(Method::Head, target, None, Bytes::new(), false)
+    }
+
     /// Makes a POST.
     pub fn post(&mut self, target: String, content_type: &'static str, body: Bytes) -> RequestId {
         self.request(Method::Post, target, Some(content_type), body, false)

@@ -112,6 +112,7 @@ fn show(request: &Request) -> String {
             assert_eq!(request.streamed, path.starts_with("/htmlfile"));
             format!("get {path}")
         }
+        Method::Head => format!("head {path}"),
         Method::Post => {
             let body = String::from_utf8_lossy(&request.body).replace(payload::MARK, "|");
             format!("post {path} {body}")

@@ -524,7 +524,7 @@ impl<P: Session> Link<P> {
     fn request(&mut self, request: Request, core: &Core<P>) {
         let id = request.id;
         let lane = match request.method {
-            Method::Get => self.get.take(),
+            Method::Get | Method::Head => self.get.take(),
             Method::Post => self.post.take(),
         };
         let lane = match lane {
@@ -536,7 +536,7 @@ impl<P: Session> Link<P> {
                 let method = request.method;
                 lane.request(request);
                 match method {
-                    Method::Get => self.get = Some((id, lane)),
+                    Method::Get | Method::Head => self.get = Some((id, lane)),
                     Method::Post => self.post = Some((id, lane)),
                 }
             }

@@ -116,6 +116,7 @@ impl Steps for Scenario {
 fn show(request: &Request) -> String {
     match request.method {
         Method::Get => "get".to_owned(),
+        Method::Head => "head".to_owned(),
         Method::Post => {
             assert_eq!(request.content_type, Some("application/octet-stream"));
             let packets = decode_binary(request.body.clone(), &PayloadLimits::default());

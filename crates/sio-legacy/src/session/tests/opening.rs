@@ -107,6 +107,8 @@ fn when_no_transport_works_the_error_says_why_for_each() {
         status: 502,
         content_type: None,
         location: None,
+        etag: None,
+        server: None,
         proxy: None,
         body: Bytes::from_static(b"no"),
     };

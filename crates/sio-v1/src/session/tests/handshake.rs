@@ -119,6 +119,8 @@ fn a_redirect_is_not_followed_and_named() {
         status: 302,
         content_type: None,
         location: Some("https://login.example/".into()),
+        etag: None,
+        server: None,
         proxy: None,
         body: Bytes::new(),
     };
