@@ -8,7 +8,7 @@ use sio_core::handler::IntoHandler;
 use sio_core::{
     Bounds, DisconnectReason, Error, Event, Limits, Reconnect, Result, Status, Transport,
 };
-use sio_net::{Attempt, Proxy, Tls, UpgradeMemory};
+use sio_net::{Attempt, Proxy, Tls, UpgradeMemory, WireLog};
 
 use crate::client::Client;
 
@@ -104,6 +104,7 @@ impl ClientBuilder {
         inbox(bounds: Bounds);
         limits(limits: Limits);
         keep_open(keep_open: bool);
+        record(log: WireLog);
         on[M](event: &str, handler: impl IntoHandler<M>);
         once[M](event: &str, handler: impl IntoHandler<M>);
         on_any(handler: impl FnMut(&Event) + Send + 'static);

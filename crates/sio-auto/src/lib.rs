@@ -24,10 +24,26 @@ pub use client::{Client, WeakClient};
 pub use sio_core::event::{Events, NextError};
 pub use sio_core::handler::{HandlerId, Handlers, IntoHandler};
 pub use sio_core::manager::{Counters, Queued};
+pub use sio_core::wire_log::{LogError, Replay};
 pub use sio_core::{
     Ack, Args, Bounds, ConnectionState, Deadline, DisconnectReason, Dropped, Error, Event,
     HttpError, IfOffline, Limits, Overflow, Reconnect, Result, Socket, SocketExt, Status,
     Transport, UsageError, Value,
 };
 pub use sio_net::guide;
-pub use sio_net::{Attempt, Backend, Proxy, Roots, Tls, UpgradeMemory};
+pub use sio_net::{Attempt, Backend, Proxy, Roots, Tls, UpgradeMemory, WireLog};
+
+/// Feeds a recorded log through new sessions of the protocol that it was recorded with, without a network: see
+/// [`sio_core::wire_log`].
+///
+/// # Errors
+/// If the text is no wire log, or one of another protocol than these two, or a line of it is broken. Whether the sessions
+/// did the same as when it was recorded is in [`Replay::differences`].
+pub fn replay(log: &str) -> std::result::Result<Replay, LogError> {
+    let protocol = sio_core::wire_log::read_head(log)?.protocol;
+    if protocol == <sio_legacy::Session as sio_core::session::Session>::NAME {
+        sio_legacy::replay(log)
+    } else {
+        sio_v1::replay(log)
+    }
+}

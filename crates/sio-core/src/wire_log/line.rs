@@ -230,6 +230,10 @@ pub(super) struct Answer {
     location: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     proxy: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    etag: Option<Box<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    server: Option<Box<str>>,
     body: Data,
 }
 
@@ -242,6 +246,8 @@ impl Answer {
             content_type: text(&response.content_type),
             location: text(&response.location),
             proxy: text(&response.proxy),
+            etag: response.etag.clone(),
+            server: response.server.clone(),
             body: Data::new(&response.body, readable),
         }
     }
@@ -252,6 +258,8 @@ impl Answer {
             content_type: self.content_type.map(ByteString::from),
             location: self.location.map(ByteString::from),
             proxy: self.proxy.map(ByteString::from),
+            etag: self.etag,
+            server: self.server,
             body: self.body.decode()?,
         })
     }
@@ -465,6 +473,10 @@ enum Out<'a> {
         #[serde(skip_serializing_if = "is_false")]
         streamed: bool,
     },
+    Head {
+        id: u32,
+        target: &'a str,
+    },
     Post {
         id: u32,
         target: &'a str,
@@ -506,6 +518,7 @@ impl<'a> Out<'a> {
                 target,
                 streamed: request.streamed,
             },
+            Method::Head => Self::Head { id, target },
             Method::Post => Self::Post {
                 id,
                 target,
