@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use sio_core::event::Events;
 use sio_core::handler::{Handler, Removal, Trigger};
-use sio_core::manager::{Counters, Queued};
+use sio_core::manager::Queued;
 use sio_core::socket::{AckCallback, Join};
 use sio_core::{
-    Args, ConnectionState, DisconnectReason, Encoded, HandlerId, IfOffline, Result, Socket,
-    Transport,
+    Args, ConnectionReport, ConnectionState, Counters, DisconnectReason, Encoded, HandlerId,
+    IfOffline, Result, Socket, Transport,
 };
 
 use crate::builder::{ClientBuilder, Protocol};
@@ -150,6 +150,7 @@ impl Socket for Client {
         fn id(&self) -> Option<String>;
         fn is_connected(&self) -> bool;
         fn state(&self) -> ConnectionState;
+        fn report(&self) -> ConnectionReport;
         fn call_encoded(&self, event: &str, payload: Encoded, timeout: Duration) -> Result<Args>;
         fn remove_handlers(&self, which: &Removal) -> usize;
         fn events(&self) -> Events;

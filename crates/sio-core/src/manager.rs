@@ -22,6 +22,7 @@
 //! before them.
 
 mod attempts;
+mod history;
 mod inbound;
 mod joining;
 mod life;
@@ -41,11 +42,13 @@ use crate::error::{Deadline, Dropped, Error, UsageError};
 use crate::event::Question;
 use crate::payload::{Args, Encoded};
 use crate::reconnect::Reconnect;
+use crate::report::Counters;
 use crate::session::{AckId, Command, Input, Io, Output, Session, SessionConfig};
 use crate::status::{DisconnectReason, Status, Transport};
 use crate::wire_log::Recorder;
 
 use self::attempts::Attempts;
+use self::history::History;
 use self::namespace::{Namespace, State};
 
 pub use self::namespace::{Ask, Emit, Expiry, Origin, countable};
@@ -165,25 +168,6 @@ pub struct Queued {
     pub expires: Option<Instant>,
 }
 
-/// What was counted since the manager was made.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Counters {
-    /// Events delivered.
-    pub events: u64,
-    /// Acks that nobody waited for: late, doubled or never asked for.
-    pub unknown_acks: u64,
-    /// Events for namespaces that are not joined, and those given up because handlers or receivers were too slow.
-    pub dropped_events: u64,
-    /// Emits that never left: given up by the queue's policy, expired in it, cleared, volatile while offline, or still
-    /// waiting when the connection ended for good.
-    pub dropped_emits: u64,
-    /// Times the connection was lost and made again.
-    pub reconnects: u64,
-    /// Times a named tolerance let something odd pass.
-    pub tolerated: u64,
-}
-
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Manager<S: Session, W> {
@@ -205,8 +189,10 @@ pub struct Manager<S: Session, W> {
     sid: Option<ByteString>,
     transport: Option<Transport>,
     latency: Option<Duration>,
+    /// Without the packets of the session that is there.
     counters: Counters,
     recorder: Option<Box<Recorder>>,
+    history: History,
 }
 
 #[derive(Debug)]
@@ -286,6 +272,7 @@ impl<S: Session, W> Manager<S, W> {
             latency: None,
             counters: Counters::default(),
             recorder: None,
+            history: History::default(),
         };
         manager.namespace(ROOT);
         manager
@@ -384,6 +371,7 @@ impl<S: Session, W> Manager<S, W> {
                     Expiry::new(now, self.settings.connect_timeout)
                 };
                 self.attempts.begin();
+                self.history.begin();
                 self.loss = None;
                 let returns = self.attempts.retries_initial();
                 let root = &mut self.namespaces[ROOT_ID.0];
@@ -517,6 +505,11 @@ impl<S: Session, W> Manager<S, W> {
         self.counters.dropped_events += events;
     }
 
+    /// An emit was given up before it came here.
+    pub fn count_dropped_emit(&mut self) {
+        self.counters.dropped_emits += 1;
+    }
+
     /// The emits of a namespace that wait, oldest first.
     #[must_use]
     pub fn queued(&self, id: NamespaceId) -> Vec<Queued> {
@@ -630,6 +623,7 @@ impl<S: Session, W> Manager<S, W> {
             if let Some(recorder) = &mut self.recorder {
                 recorder.input(&input, now);
             }
+            self.counters.count_input(&input);
             session.handle_input(input, now);
         }
     }
@@ -721,7 +715,10 @@ impl<S: Session, W> Manager<S, W> {
                 recorder.output(&output, now);
             }
             match output {
-                Output::Io(io) => return Some(Effect::Io(io)),
+                Output::Io(io) => {
+                    self.counters.count_output(&io);
+                    return Some(Effect::Io(io));
+                }
                 Output::Event(event) => self.session_event(event, now),
             }
         }

@@ -23,6 +23,7 @@ use serde::de::DeserializeOwned;
 use crate::error::{Error, HttpError, UsageError};
 use crate::limits::Limits;
 use crate::payload::{Args, Encoded, Value};
+use crate::report::Traffic;
 use crate::status::{DisconnectReason, Transport};
 
 pub use self::outbox::Outbox;
@@ -84,6 +85,14 @@ pub trait Session: Sized + Send + 'static {
     /// Bytes that were commanded and not yet put out.
     #[must_use]
     fn backlog(&self) -> usize;
+
+    /// The packets so far, which the [`Outbox`] has counted.
+    #[must_use]
+    fn traffic(&self) -> Traffic;
+
+    /// Why the session is not on a WebSocket, and will not be, although nothing failed.
+    #[must_use]
+    fn why_no_websocket(&self) -> Option<&'static str>;
 
     /// Whether a program may emit an event of this name.
     ///

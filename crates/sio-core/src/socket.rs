@@ -12,6 +12,7 @@ use crate::event::{Event, Events};
 use crate::handler::{Handler, HandlerId, Handlers, IntoHandler, Removal, Trigger, observer};
 use crate::manager::Queued;
 use crate::payload::{Args, Encoded};
+use crate::report::ConnectionReport;
 use crate::status::{ConnectionState, Status};
 
 /// Receives the outcome of a question.
@@ -56,6 +57,9 @@ pub trait Socket: Send + Sync {
 
     /// Where the namespace stands.
     fn state(&self) -> ConnectionState;
+
+    /// How the connection stands, and what was counted so far, all of one moment.
+    fn report(&self) -> ConnectionReport;
 
     /// Emits an encoded event; returns whether it was handed to the connection or its queue, rather than given up.
     ///

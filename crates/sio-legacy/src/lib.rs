@@ -93,12 +93,12 @@ pub use options::Options;
 pub use session::Session;
 pub use sio_core::event::{Events, NextError};
 pub use sio_core::handler::{HandlerId, Handlers, IntoHandler};
-pub use sio_core::manager::{Counters, Queued};
+pub use sio_core::manager::Queued;
 pub use sio_core::wire_log::{LogError, Replay};
 pub use sio_core::{
-    Ack, Args, Bounds, ConnectionState, Deadline, DisconnectReason, Dropped, Error, Event,
-    HttpError, IfOffline, Limits, Overflow, Reconnect, Result, Socket, SocketExt, Status,
-    Transport, UsageError, Value,
+    Ack, Args, Bounds, ConnectionReport, ConnectionState, Counters, Deadline, DisconnectReason,
+    Dropped, Error, Event, HttpError, IfOffline, Limits, Overflow, Reconnect, Result, Socket,
+    SocketExt, Status, Transport, UsageError, Value,
 };
 pub use sio_net::guide;
 pub use sio_net::{Attempt, Backend, Proxy, Roots, Tls, WireLog};

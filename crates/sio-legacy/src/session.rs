@@ -47,7 +47,7 @@ use sio_core::session::{
     AckId, Command, Input, Io, Outbox, Output, RequestId, SessionConfig, SessionEvent,
     WebSocketRules,
 };
-use sio_core::{DisconnectReason, Encoded, Error, Transport, UsageError};
+use sio_core::{DisconnectReason, Encoded, Error, Traffic, Transport, UsageError};
 
 use crate::options::Options;
 use crate::packet::write;
@@ -291,6 +291,17 @@ impl sio_core::session::Session for Session {
 
     fn backlog(&self) -> usize {
         self.outgoing.bytes
+    }
+
+    fn traffic(&self) -> Traffic {
+        self.out.traffic()
+    }
+
+    fn why_no_websocket(&self) -> Option<&'static str> {
+        match self.state {
+            State::Open(Leg::Http(_)) => self.choice.why_no_websocket(),
+            _ => None,
+        }
     }
 
     fn check_event_name(name: &str) -> Result<(), UsageError> {

@@ -386,12 +386,13 @@ impl<P: Session> ClientBuilder<P> {
         ClientBuilder {
             handlers: std::mem::take(&mut self.handlers),
             receivers: std::mem::take(&mut self.receivers),
+            wire_log: self.wire_log.take(),
             ..self.settings_for()
         }
     }
 
     /// A second connection with the same settings, for this protocol or another one: as
-    /// [`for_protocol`](Self::for_protocol), but handlers and receivers stay here.
+    /// [`for_protocol`](Self::for_protocol), but handlers, receivers and the wire log stay here.
     pub fn settings_for<Q: Session>(&self) -> ClientBuilder<Q> {
         ClientBuilder {
             url: self.url.clone(),
@@ -417,6 +418,7 @@ impl<P: Session> ClientBuilder<P> {
             tls: self.tls.clone(),
             proxy: self.proxy.clone(),
             protocol: Q::Options::default(),
+            wire_log: None,
             handlers: Handlers::new(),
             receivers: Vec::new(),
             wrong: self.wrong.clone(),

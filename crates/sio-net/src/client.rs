@@ -8,12 +8,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sio_core::event::Events;
 use sio_core::handler::{Handler, Handlers, IntoHandler, Removal, Trigger};
-use sio_core::manager::{Counters, Expiry, Queued, countable};
+use sio_core::manager::{Expiry, Queued, countable};
 use sio_core::session::Session;
 use sio_core::socket::{AckCallback, IfOffline, Join};
 use sio_core::{
-    Args, ConnectionState, DisconnectReason, Encoded, Error, Event, HandlerId, Result, Socket,
-    SocketExt, Status, Transport,
+    Args, ConnectionReport, ConnectionState, Counters, DisconnectReason, Encoded, Error, Event,
+    HandlerId, Result, Socket, SocketExt, Status, Transport,
 };
 
 use crate::builder::ClientBuilder;
@@ -411,6 +411,13 @@ impl<P: Session> Client<P> {
         self.owner.core.look(|link| link.manager.latency())
     }
 
+    /// How the connection stands, and what was counted so far, all of one moment: why it is on polling, why it was lost, what
+    /// waits.
+    #[must_use]
+    pub fn report(&self) -> ConnectionReport {
+        self.owner.core.report(&self.space)
+    }
+
     /// What was counted since the client was made.
     #[must_use]
     pub fn counters(&self) -> Counters {
@@ -444,6 +451,10 @@ impl<P: Session> Socket for Client<P> {
 
     fn state(&self) -> ConnectionState {
         self.state()
+    }
+
+    fn report(&self) -> ConnectionReport {
+        self.report()
     }
 
     fn emit_encoded(&self, event: &str, payload: Encoded, if_offline: IfOffline) -> Result<bool> {

@@ -34,6 +34,8 @@ pub(crate) enum Delivery {
 pub(crate) struct Dispatcher {
     this: Weak<Self>,
     bounds: Bounds,
+    /// Handlers run in it.
+    span: tracing::Span,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -66,7 +68,7 @@ pub(crate) struct Overflowed {
 }
 
 impl Dispatcher {
-    pub(crate) fn new(bounds: Bounds) -> Arc<Self> {
+    pub(crate) fn new(bounds: Bounds, span: tracing::Span) -> Arc<Self> {
         let state = State {
             queue: VecDeque::new(),
             events: 0,
@@ -79,6 +81,7 @@ impl Dispatcher {
         Arc::new_cyclic(|this| Self {
             this: this.clone(),
             bounds,
+            span,
             state: Mutex::new(state),
             changed: Condvar::new(),
         })
@@ -200,6 +203,7 @@ impl Dispatcher {
 
     fn run(&self) {
         RUNS_FOR.set(Some(std::ptr::from_ref(self)));
+        let _in = self.span.enter();
         let mut plan = Vec::new();
         while let Some(delivery) = self.next() {
             match delivery {
@@ -287,7 +291,7 @@ fn run_event(space: &Arc<Space>, event: &Event, plan: &mut Vec<HandlerId>) {
         let result = guarded(event.name(), || handler.run_event(event)).and_then(|ran| ran);
         put_back(space, id, handler);
         if let Err(error) = result {
-            tracing::warn!(namespace = %space.name, error = %error.chain(), "a handler failed");
+            tracing::warn!(namespace = %space.name, error = %shown(&error), "a handler failed");
             run_status(space, &Status::Error(error), &mut Vec::new());
         }
     }
@@ -318,6 +322,14 @@ fn put_back(space: &Space, id: HandlerId, handler: Handler) {
     let unwanted = space.with_registry(|registry| registry.put_back(id, handler));
     if let Err(error) = guarded("what a handler captured", || drop(unwanted)) {
         tracing::error!(namespace = %space.name, error = %error.chain());
+    }
+}
+
+/// An error as it is logged. What payloads are made of stays out: that is in the cause of one of the wrong type.
+fn shown(error: &Error) -> String {
+    match error {
+        Error::Decode { .. } => error.to_string(),
+        error => error.chain(),
     }
 }
 

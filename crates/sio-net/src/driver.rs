@@ -12,7 +12,7 @@ mod link;
 
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -22,7 +22,8 @@ use sio_core::event::{Question, Reply};
 use sio_core::manager::{Ask, Emit, Expiry, NamespaceId, NotTaken, Origin, Taken};
 use sio_core::session::{Input, Session};
 use sio_core::socket::{AckCallback, IfOffline};
-use sio_core::{Args, Deadline, DisconnectReason, Encoded, Error, Result};
+use sio_core::{Args, ConnectionReport, Deadline, DisconnectReason, Encoded, Error, Result};
+use tracing::Span;
 
 use crate::dispatch::{Dispatcher, is_in_hook_of};
 use crate::endpoint::prepare;
@@ -81,6 +82,8 @@ pub(crate) struct Core<P: Session> {
     joining: Mutex<()>,
     life: Mutex<Life>,
     ended: Condvar,
+    /// What is logged of the connection stands in it.
+    span: Span,
     /// For answers to questions: an ack keeps no connection alive.
     this: Weak<Self>,
 }
@@ -110,13 +113,14 @@ impl<P: Session> Core<P> {
         let registry = poll.registry().try_clone().map_err(setup)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(setup)?);
         let options = Arc::new(options);
-        let link = Link::new(Arc::clone(&options), registry, wire_log);
+        let span = span_of(&options);
+        let link = Link::new(Arc::clone(&options), registry, span.clone(), wire_log);
         Ok(Arc::new_cyclic(|this| Self {
             link: Mutex::new(link),
             turn: Mutex::default(),
             burst: Mutex::default(),
             seat: Seat::new(poll, waker),
-            dispatcher: Dispatcher::new(options.inbox.clone()),
+            dispatcher: Dispatcher::new(options.inbox.clone(), span.clone()),
             backlog: Backlog::default(),
             drivable: AtomicBool::new(false),
             threads: Mutex::default(),
@@ -124,6 +128,7 @@ impl<P: Session> Core<P> {
             life: Mutex::default(),
             ended: Condvar::new(),
             this: this.clone(),
+            span,
             options,
         }))
     }
@@ -237,6 +242,7 @@ impl<P: Session> Core<P> {
             IfOffline::Drop => {
                 // A peer that reads too slowly is as good as none.
                 if self.has_backlog() {
+                    self.with_link(|link| link.manager.count_dropped_emit());
                     return Ok(false);
                 }
                 emit.is_volatile = true;
@@ -413,6 +419,11 @@ impl<P: Session> Core<P> {
         }
     }
 
+    /// How the connection stands.
+    pub(crate) fn report(&self, space: &Space) -> ConnectionReport {
+        self.look(|link| link.report(space, Instant::now()))
+    }
+
     /// Looks at the manager.
     pub(crate) fn look<R>(&self, look: impl FnOnce(&Link<P>) -> R) -> R {
         self.with_link(|link| look(link))
@@ -421,6 +432,7 @@ impl<P: Session> Core<P> {
     // --- driving ------------------------------------------------------------------------------------------------
 
     fn run(&self) {
+        let _in = self.span.enter();
         while let Some(mut seat) = self.seat.take_for_loop() {
             while let Some(set) = seat.poll() {
                 if !self.drive(set, || false) || self.seat.is_wanted() {
@@ -465,6 +477,7 @@ impl<P: Session> Core<P> {
     fn input(&self, input: Input, connection: u64) {
         self.process(|link, now| {
             if link.manager.epoch() == connection {
+                log_answer(&input);
                 link.manager.handle_input(input, now);
             }
         });
@@ -495,6 +508,7 @@ impl<P: Session> Core<P> {
         act: impl FnOnce(&mut Link<P>, Instant) -> R,
     ) -> R {
         let now = Instant::now();
+        let _in = link.span().entered();
         // Who joined a burst before must leave before.
         link.emit_all(std::mem::take(&mut *lock(&self.burst)), now);
         let result = act(&mut link, now);
@@ -513,6 +527,7 @@ impl<P: Session> Core<P> {
             };
             let mut link = link;
             let now = Instant::now();
+            let _in = link.span().entered();
             link.emit_all(std::mem::take(&mut *lock(&self.burst)), now);
             self.settle(link, now);
         }
@@ -563,10 +578,17 @@ impl<P: Session> Core<P> {
     ///
     /// On a thread of its own: neither the hook nor the system's resolver can be interrupted. One that hangs holds nothing
     /// but that thread.
-    fn prepare(&self, connection: u64, number: u32, after: Option<DisconnectReason>) -> Result<()> {
+    fn prepare(
+        &self,
+        connection: u64,
+        number: u32,
+        after: Option<DisconnectReason>,
+        span: Span,
+    ) -> Result<()> {
         let this = self.this.clone();
         let options = Arc::clone(&self.options);
         let work = move || {
+            let _in = span.entered();
             let endpoint = options.endpoint.clone();
             let hook = &options.before_attempt;
             let prepared = prepare(hook, &options.proxies, endpoint, number, after);
@@ -615,6 +637,33 @@ impl<P: Session> Core<P> {
         } else {
             Err(Error::timeout(Deadline::Send, after))
         }
+    }
+}
+
+/// The span of a client: clients are numbered, as they are made in this process.
+fn span_of<P: Session>(options: &Options<P>) -> Span {
+    static CLIENTS: AtomicU64 = AtomicU64::new(0);
+    let client = CLIENTS.fetch_add(1, Ordering::Relaxed) + 1;
+    let server = options.endpoint.target.shown();
+    // At the level of errors, so that it stands before warnings too where nothing else is listened to. It outlives whatever
+    // the program is doing now.
+    tracing::error_span!(parent: None, "sio", client, %server)
+}
+
+fn log_answer(input: &Input) {
+    match input {
+        Input::HttpResponse { response, .. } => {
+            tracing::trace!(
+                status = response.status,
+                bytes = response.body.len(),
+                "answer"
+            );
+        }
+        Input::HttpData { data, .. } => tracing::trace!(bytes = data.len(), "part of an answer"),
+        Input::HttpFailed { error, .. } => {
+            tracing::debug!(error = %error.chain(), "request failed");
+        }
+        _ => {}
     }
 }
 

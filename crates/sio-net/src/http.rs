@@ -52,6 +52,8 @@ pub(crate) struct HttpConfig {
     pub(crate) headers: HeaderMap,
     pub(crate) cookies: Cookies,
     pub(crate) max_body: usize,
+    /// The session that they are of, for what is logged.
+    pub(crate) span: tracing::Span,
 }
 
 /// A thread that makes one kind of request, one at a time.
@@ -103,6 +105,7 @@ impl Lane {
         };
         let of_errors = goal.clone();
         let run = move || {
+            let _in = config.span.clone().entered();
             let client = Client::new(config, of_errors, &of_thread);
             let report = |input| {
                 if !of_thread.cancel.is_cancelled() {
@@ -620,6 +623,7 @@ mod tests {
                 given: Given::default(),
             },
             max_body: 4,
+            span: tracing::Span::none(),
         };
         let (answers, received) = mpsc::channel();
         let lane = Lane::start(Method::Get, config, move |input| {

@@ -19,7 +19,7 @@ use sio_core::session::{
     SessionConfig, SessionEvent, WebSocketRules,
 };
 use sio_core::{
-    Bounds, Encoded, Error, Overflow, Reconnect, Result, Status, Transport, UsageError,
+    Bounds, Encoded, Error, Overflow, Reconnect, Result, Status, Traffic, Transport, UsageError,
 };
 
 use crate::bytes::Dice;
@@ -156,6 +156,14 @@ impl<S: Session> Session for Watched<S> {
 
     fn backlog(&self) -> usize {
         self.inner.backlog()
+    }
+
+    fn traffic(&self) -> Traffic {
+        self.inner.traffic()
+    }
+
+    fn why_no_websocket(&self) -> Option<&'static str> {
+        self.inner.why_no_websocket()
     }
 
     fn check_event_name(name: &str) -> Result<(), UsageError> {

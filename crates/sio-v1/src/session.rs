@@ -38,7 +38,7 @@ use sio_core::manager::ROOT;
 use sio_core::session::{
     Command, Input, Io, Outbox, Output, RequestId, SessionConfig, SessionEvent, WebSocketRules,
 };
-use sio_core::{DisconnectReason, Encoded, Error, Transport, UsageError};
+use sio_core::{DisconnectReason, Encoded, Error, Traffic, Transport, UsageError};
 
 use crate::engine::handshake::Handshake;
 use crate::engine::packet::undo_double_encoding;
@@ -79,6 +79,8 @@ pub struct Session {
     queued_bytes: usize,
     /// How much is put into one post, unless a single frame has more.
     max_post: usize,
+    /// See [`why_no_websocket`](sio_core::session::Session::why_no_websocket).
+    no_websocket: Option<&'static str>,
     out: Outbox,
     /// Kept to save allocations: what one input tells.
     events: Vec<SessionEvent>,
@@ -135,6 +137,7 @@ impl sio_core::session::Session for Session {
             queue: VecDeque::new(),
             queued_bytes: 0,
             max_post: MAX_POST,
+            no_websocket: None,
             out: Outbox::default(),
             events: Vec::new(),
             config,
@@ -227,6 +230,14 @@ impl sio_core::session::Session for Session {
 
     fn backlog(&self) -> usize {
         self.queued_bytes
+    }
+
+    fn traffic(&self) -> Traffic {
+        self.out.traffic()
+    }
+
+    fn why_no_websocket(&self) -> Option<&'static str> {
+        self.no_websocket
     }
 
     fn check_event_name(name: &str) -> Result<(), UsageError> {
@@ -374,6 +385,7 @@ impl Session {
         if matches!(self.state, State::Closed) {
             return;
         }
+        self.out.received(1 + packet.data_len(), || packet.kind());
         if let Some(heartbeat) = &mut self.heartbeat {
             heartbeat.alive(now);
         }
@@ -415,6 +427,12 @@ impl Session {
                 return;
             }
         };
+        tracing::debug!(
+            upgrades = ?handshake.upgrades,
+            ping_interval = ?handshake.ping_interval,
+            ping_timeout = ?handshake.ping_timeout,
+            "handshake done"
+        );
         self.heartbeat = Some(Heartbeat::new(&handshake, now));
         self.max_post = handshake
             .max_payload
@@ -444,16 +462,24 @@ impl Session {
             inbound.opened(options, events);
             Ok(())
         });
-        if self.may_upgrade(&handshake) {
-            self.start_upgrade(now);
+        if let State::Polling(_) = self.state {
+            self.no_websocket = self.why_no_upgrade(&handshake);
+            if self.no_websocket.is_none() {
+                self.start_upgrade(now);
+            }
         }
     }
 
-    fn may_upgrade(&self, handshake: &Handshake) -> bool {
-        matches!(self.state, State::Polling(_))
-            && self.config.upgrade
-            && self.config.transports.contains(&Transport::WebSocket)
-            && handshake.can_upgrade()
+    fn why_no_upgrade(&self, handshake: &Handshake) -> Option<&'static str> {
+        if !self.config.transports.contains(&Transport::WebSocket) {
+            Some("it is not among the transports that the program allows")
+        } else if !self.config.upgrade {
+            Some("the program has switched upgrades off")
+        } else if !handshake.can_upgrade() {
+            Some("the server does not offer it")
+        } else {
+            None
+        }
     }
 
     fn message(
@@ -497,6 +523,7 @@ impl Session {
     }
 
     fn put_on_websocket(&mut self, frame: Frame) {
+        self.out.sent(size(&frame), || frame.kind());
         self.out.io(match frame {
             Frame::Text(text) => Io::SendText(text),
             Frame::Binary(bytes) => Io::SendBinary(bytes),

@@ -31,18 +31,26 @@ impl<S: Session, W> Manager<S, W> {
                 self.handshake_by = None;
                 self.sid = Some(sid);
                 self.transport = Some(transport);
+                self.history.opened(transport);
+                tracing::debug!(%transport, "session open");
                 self.send_joins(now);
             }
             SessionEvent::Upgraded => {
                 self.transport = Some(Transport::WebSocket);
+                self.history.upgraded();
+                tracing::debug!("upgraded");
                 self.tell_all(&Status::Upgraded);
             }
             SessionEvent::UpgradeFailed(error) => {
                 let error = error.during(self.doing.clone());
+                tracing::info!(error = %error.chain(), "upgrade failed");
+                self.history.upgrade_failed(error.clone());
                 self.tell_all(&Status::UpgradeFailed(error));
             }
             SessionEvent::TransportFailed { transport, error } => {
                 let error = error.during(self.doing.clone());
+                tracing::info!(%transport, error = %error.chain(), "transport failed");
+                self.history.transport_failed(transport, error.clone());
                 self.tell_all(&Status::TransportFailed { transport, error });
             }
             SessionEvent::Joined { namespace } => self.joined(&namespace, now),
@@ -60,7 +68,10 @@ impl<S: Session, W> Manager<S, W> {
                     self.effects.push_back(Effect::Status(id, status));
                 }
             }
-            SessionEvent::Latency(latency) => self.latency = Some(latency),
+            SessionEvent::Latency(latency) => {
+                tracing::trace!(?latency, "heartbeat answered");
+                self.latency = Some(latency);
+            }
             SessionEvent::Tolerated { name, detail } => {
                 self.counters.tolerated += 1;
                 self.effects.push_back(Effect::Tolerated(name, detail));
@@ -146,6 +157,7 @@ impl<S: Session, W> Manager<S, W> {
         if self.connect_by.take().is_none() {
             return; // joined again in the same session
         }
+        self.history.usable(now);
         if self.attempts.success() > 0 {
             self.counters.reconnects += 1;
         }

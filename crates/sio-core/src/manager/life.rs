@@ -18,6 +18,7 @@ impl<S: Session, W> Manager<S, W> {
     /// Begins a session, which has to bring the root in time.
     pub(super) fn attempt(&mut self, limit: Expiry, now: Instant) {
         self.epoch += 1;
+        self.history.attempt();
         self.link = Link::Preparing;
         let attempt = self.attempts.number();
         self.connect_by = Some(limit);
@@ -102,6 +103,7 @@ impl<S: Session, W> Manager<S, W> {
 
     /// A session is over, or never came to be.
     pub(super) fn over(&mut self, reason: DisconnectReason, now: Instant) {
+        self.keep_traffic();
         let (reason, then) = match mem::replace(&mut self.link, Link::Closed) {
             Link::Closing { reason, then, .. } => (reason, then),
             _ => {
@@ -115,6 +117,8 @@ impl<S: Session, W> Manager<S, W> {
     /// Nothing is left of a session: waits for the next attempt, or ends.
     fn conclude(&mut self, reason: DisconnectReason, then: Then, now: Instant) {
         let attempt = self.attempts.number();
+        tracing::debug!(%reason, "session over");
+        self.history.over(&reason);
         self.link = Link::Closed;
         self.connect_by = None;
         self.handshake_by = None;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytestring::ByteString;
 
 use super::namespace::State;
-use super::{Counters, Link, Manager, NamespaceId};
+use super::{Link, Manager, NamespaceId};
 use crate::session::Session;
 use crate::status::{ConnectionState, DisconnectReason, Transport};
 
@@ -92,11 +92,5 @@ impl<S: Session, W> Manager<S, W> {
     #[must_use]
     pub fn latency(&self) -> Option<Duration> {
         self.latency
-    }
-
-    /// What was counted so far.
-    #[must_use]
-    pub fn counters(&self) -> Counters {
-        self.counters
     }
 }

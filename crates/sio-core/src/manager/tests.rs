@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::limits::Limits;
 use crate::payload::Value;
+use crate::report::Traffic;
 use crate::session::{SessionEvent, WebSocketRules};
 use crate::status::ConnectionState;
 
@@ -66,6 +67,14 @@ impl<const R: bool> Session for Scripted<R> {
 
     fn backlog(&self) -> usize {
         0
+    }
+
+    fn traffic(&self) -> Traffic {
+        Traffic::default()
+    }
+
+    fn why_no_websocket(&self) -> Option<&'static str> {
+        None
     }
 
     fn check_event_name(_: &str) -> Result<(), UsageError> {

@@ -5,12 +5,14 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::{Io, Method, Output, Request, RequestId, SessionEvent};
+use crate::report::Traffic;
 
-/// The outputs of one session, and the numbers of its requests.
+/// The outputs of one session, the numbers of its requests, and the count of its packets.
 #[derive(Debug, Default)]
 pub struct Outbox {
     outputs: VecDeque<Output>,
     next_request: u32,
+    traffic: Traffic,
 }
 
 impl Outbox {
@@ -47,6 +49,24 @@ impl Outbox {
     /// Makes a POST.
     pub fn post(&mut self, target: String, content_type: &'static str, body: Bytes) -> RequestId {
         self.request(Method::Post, target, Some(content_type), body, false)
+    }
+
+    /// A packet of this size leaves, in what was or will be put out. `kind` is asked for only if somebody listens.
+    pub fn sent(&mut self, bytes: usize, kind: impl FnOnce() -> &'static str) {
+        self.traffic.packets_sent += 1;
+        tracing::trace!(kind = kind(), bytes, "packet sent");
+    }
+
+    /// A packet of this size came, and could be read.
+    pub fn received(&mut self, bytes: usize, kind: impl FnOnce() -> &'static str) {
+        self.traffic.packets_received += 1;
+        tracing::trace!(kind = kind(), bytes, "packet received");
+    }
+
+    /// The packets so far.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.traffic
     }
 
     /// Cancels these requests, as far as they are out.

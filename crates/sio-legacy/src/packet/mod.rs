@@ -66,6 +66,29 @@ impl PacketType {
         })
     }
 
+    /// What it is, for logs.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Disconnect => "disconnect",
+            Self::Connect => "connect",
+            Self::Heartbeat => "heartbeat",
+            Self::Message => "message",
+            Self::Json => "json",
+            Self::Event => "event",
+            Self::Ack => "ack",
+            Self::Error => "error",
+            Self::Noop => "noop",
+        }
+    }
+
+    /// The type of a packet that was written here, for logs.
+    pub(crate) fn name_of(packet: &str) -> &'static str {
+        let digit = packet.chars().next();
+        digit
+            .and_then(Self::from_digit)
+            .map_or("unknown", Self::name)
+    }
+
     /// The digit on the wire.
     pub fn digit(self) -> char {
         match self {

@@ -12,13 +12,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use sio_core::session::{RequestId, Response};
+use sio_core::session::{Outbox, RequestId, Response};
 use sio_core::{DisconnectReason, Error, Transport};
 
 use super::{Leg, Session, State, explain};
 use crate::error::SessionError;
 use crate::htmlfile::Scripts;
 use crate::jsonp;
+use crate::packet::PacketType;
 use crate::payload;
 use crate::tolerance;
 
@@ -289,10 +290,13 @@ impl Session {
         }
         let (content_type, body) = match http.transport {
             Transport::JsonpPolling => {
-                let payload = self.outgoing.gather(JSONP_BODY);
+                let payload = self.outgoing.gather(JSONP_BODY, &mut self.out);
                 (jsonp::CONTENT_TYPE, jsonp::form(&payload))
             }
-            _ => (payload::CONTENT_TYPE, self.outgoing.gather(FRAMED_BODY)),
+            _ => (
+                payload::CONTENT_TYPE,
+                self.outgoing.gather(FRAMED_BODY, &mut self.out),
+            ),
         };
         let target = self.targets.http(http.transport);
         http.post = Some(Sent {
@@ -340,7 +344,7 @@ impl Session {
 
 impl super::Outgoing {
     /// The payload of the next post: at least one packet, and more as long as the whole stays within `limit`.
-    fn gather(&mut self, limit: usize) -> String {
+    fn gather(&mut self, limit: usize, out: &mut Outbox) -> String {
         let mut size = 0;
         let fits = |waiting: &&super::Waiting| {
             size += waiting.packet.len() + FRAME;
@@ -349,8 +353,8 @@ impl super::Outgoing {
         let count = self.packets.iter().take_while(fits).count().max(1);
         let gathered = self.packets.iter().take(count);
         let payload = payload::encode(gathered.map(|waiting| &*waiting.packet));
-        for _ in 0..count {
-            self.pop();
+        for packet in (0..count).filter_map(|_| self.pop()) {
+            out.sent(packet.len(), || PacketType::name_of(&packet));
         }
         payload
     }

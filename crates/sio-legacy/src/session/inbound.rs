@@ -52,6 +52,7 @@ impl Session {
             self.out.tolerate(tolerance::MALFORMED_PACKET, &text);
             return false;
         };
+        self.out.received(text.len(), || packet.packet_type.name());
         if packet.packet_type != PacketType::Ack {
             self.heard_something_else();
         }

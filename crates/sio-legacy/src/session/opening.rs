@@ -28,6 +28,10 @@ pub(super) struct Choice {
     opened_at: Instant,
     /// Whether the server forgot a handshake before its transport could be opened: that may happen once.
     forgotten: bool,
+    /// Whether the server offers WebSocket.
+    has_websocket: bool,
+    /// Whether the program allows it.
+    is_allowed: bool,
     pub(super) sid: bytestring::ByteString,
 }
 
@@ -39,6 +43,8 @@ impl Choice {
             connect_by,
             opened_at: connect_by,
             forgotten: false,
+            has_websocket: false,
+            is_allowed: transports.contains(&Transport::WebSocket),
             sid: bytestring::ByteString::new(),
         }
     }
@@ -48,6 +54,20 @@ impl Choice {
         let shares = u32::try_from(self.left.len()).unwrap_or(u32::MAX);
         let left = self.connect_by.saturating_duration_since(now);
         (shares > 1).then(|| now + left / shares)
+    }
+
+    /// Why it is not a WebSocket that was opened, where nothing failed.
+    pub(super) fn why_no_websocket(&self) -> Option<&'static str> {
+        let is_it = |transport: &Transport| *transport == Transport::WebSocket;
+        if self.failed.iter().any(|(transport, _)| is_it(transport)) {
+            None
+        } else if !self.is_allowed {
+            Some("it is not among the transports that the program allows")
+        } else if !self.has_websocket {
+            Some("the server does not offer it")
+        } else {
+            Some("the program prefers another transport")
+        }
     }
 
     /// What went wrong with each transport.
@@ -71,6 +91,12 @@ impl Session {
     pub(super) fn hand_shaken(&mut self, response: &Response, now: Instant) {
         match self.read_handshake(response) {
             Ok(handshake) => {
+                tracing::debug!(
+                    transports = ?handshake.transports,
+                    heartbeat_timeout = ?handshake.heartbeat_timeout,
+                    close_timeout = ?handshake.close_timeout,
+                    "handshake done"
+                );
                 self.targets.set_sid(&handshake.sid);
                 self.silence.announced(&handshake);
                 self.choice.sid = handshake.sid;
@@ -94,11 +120,9 @@ impl Session {
         let handshake = String::from_utf8_lossy(&response.body);
         let handshake =
             Handshake::parse(&handshake).map_err(|error| explain::no_handshake(response, error))?;
-        let offered = |transport: &Transport| {
-            let name = wire_name(*transport);
-            handshake.transports.iter().any(|other| **other == *name)
-        };
-        self.choice.left.retain(offered);
+        self.choice.has_websocket = offers(&handshake, Transport::WebSocket);
+        let left = &mut self.choice.left;
+        left.retain(|transport| offers(&handshake, *transport));
         if self.choice.left.is_empty() && !self.choice.failed.is_empty() {
             // The server takes back what is left to try: what was tried says more.
             return Err(self.choice.none_works());
@@ -117,6 +141,7 @@ impl Session {
         let Some(&transport) = self.choice.left.front() else {
             return; // the handshake made sure that there is one
         };
+        tracing::debug!(%transport, "opening transport");
         let leg = match transport {
             Transport::WebSocket => {
                 self.out.io(Io::OpenWebSocket(self.targets.websocket()));
@@ -195,6 +220,11 @@ impl Session {
             self.drop_leg(&leg);
         }
     }
+}
+
+fn offers(handshake: &Handshake, transport: Transport) -> bool {
+    let name = wire_name(transport);
+    handshake.transports.iter().any(|other| **other == *name)
 }
 
 fn names(transports: &[Transport]) -> String {

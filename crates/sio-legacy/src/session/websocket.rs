@@ -9,7 +9,7 @@ use sio_core::session::{Io, Outbox};
 
 use super::pacing::{Pacing, Waited};
 use super::{Leg, Outgoing, Session};
-use crate::packet::write;
+use crate::packet::{PacketType, write};
 use crate::payload;
 use crate::tolerance;
 
@@ -50,9 +50,9 @@ impl WebSocket {
     pub(super) fn send_now(&mut self, packet: ByteString, out: &mut Outbox, now: Instant) {
         self.bytes += packet.len() as u64;
         let noop = self.pacing.sent(packet.len(), now);
-        out.io(Io::SendText(packet));
+        put(packet, out);
         if let Some(id) = noop {
-            out.io(Io::SendText(write::noop(Some(id))));
+            put(write::noop(Some(id)), out);
         }
     }
 
@@ -91,6 +91,11 @@ impl WebSocket {
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.pacing.deadline()
     }
+}
+
+fn put(packet: ByteString, out: &mut Outbox) {
+    out.sent(packet.len(), || PacketType::name_of(&packet));
+    out.io(Io::SendText(packet));
 }
 
 impl Session {

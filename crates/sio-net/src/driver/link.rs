@@ -11,7 +11,11 @@ use http::HeaderMap;
 use mio::{Registry, Token};
 use sio_core::manager::{Effect, Emit, Manager, NamespaceId, ROOT, ROOT_ID, Settings};
 use sio_core::session::{AckId, Input, Io, Method, Request, RequestId, Session, SessionConfig};
-use sio_core::{Ack, Args, DisconnectReason, Error, Event, Overflow, Result, Status, Transport};
+use sio_core::{
+    Ack, Args, ConnectionReport, DisconnectReason, Error, Event, Overflow, Result, Status,
+    Transport,
+};
+use tracing::Span;
 use tungstenite::Message;
 
 use super::{Core, WAKER, Waiter};
@@ -63,6 +67,10 @@ pub(crate) struct Link<P: Session> {
     abandoned: bool,
     /// Whether the manager has just ended.
     ends: bool,
+    /// The span of the client.
+    connection: Span,
+    /// The span of the session, or of the client between two of them.
+    span: Span,
     wire_log: Option<WireLog>,
 }
 
@@ -70,6 +78,7 @@ impl<P: Session> Link<P> {
     pub(super) fn new(
         options: Arc<Options<P>>,
         registry: Registry,
+        connection: Span,
         wire_log: Option<WireLog>,
     ) -> Self {
         let settings = Settings {
@@ -105,6 +114,8 @@ impl<P: Session> Link<P> {
             abandoned: false,
             ends: false,
             wire_log,
+            span: connection.clone(),
+            connection,
         };
         if let Some(log) = &link.wire_log {
             let recorder = log.recorder::<P>(&link.endpoint.target.shown());
@@ -112,6 +123,11 @@ impl<P: Session> Link<P> {
         }
         link.space(ROOT);
         link
+    }
+
+    /// What everything is logged in that concerns the session there is.
+    pub(super) fn span(&self) -> Span {
+        self.span.clone()
     }
 
     /// The handle data of a namespace.
@@ -238,7 +254,10 @@ impl<P: Session> Link<P> {
         let size = match &input {
             Input::WebSocketText(text) => text.len(),
             Input::WebSocketBinary(bytes) => bytes.len(),
-            Input::WebSocketOpened => 0,
+            Input::WebSocketOpened => {
+                tracing::debug!("WebSocket open");
+                0
+            }
             _ => {
                 self.drop_websocket();
                 0
@@ -283,6 +302,11 @@ impl<P: Session> Link<P> {
         if target.tls && self.tls.is_none() {
             self.tls = Some(tls::Connector::new(&Tls::default())?);
         }
+        let proxy = prepared
+            .proxy
+            .as_ref()
+            .map(|via| tracing::field::display(&via.server));
+        tracing::debug!(server = %target.shown(), addresses = ?prepared.addresses, proxy, "route found");
         self.route = Some(Route {
             addresses: prepared.addresses.into(),
             host: target.host.clone(),
@@ -301,9 +325,15 @@ impl<P: Session> Link<P> {
 
     /// Carries out everything the manager wants.
     pub(super) fn settle(&mut self, core: &Core<P>, now: Instant) {
+        // What follows in the same breath belongs to it.
+        let mut in_new_session = None;
         loop {
             while let Some(effect) = self.manager.poll_effect(now) {
+                let begins = matches!(effect, Effect::Prepare { .. });
                 self.perform(effect, core, now);
+                if begins {
+                    in_new_session = Some(self.span().entered());
+                }
             }
             self.write_log();
             let flushed = self.websocket.as_mut().map_or(Ok(()), WebSocketLeg::flush);
@@ -319,6 +349,7 @@ impl<P: Session> Link<P> {
         if self.manager.transport() == Some(Transport::WebSocket) {
             self.end_lanes(core);
         }
+        drop(in_new_session);
     }
 
     /// Writes what was recorded meanwhile.
@@ -392,6 +423,13 @@ impl<P: Session> Link<P> {
         self.manager.backlog() + unwritten
     }
 
+    /// How the connection stands.
+    pub(super) fn report(&self, space: &Space, now: Instant) -> ConnectionReport {
+        let mut report = self.manager.report(space.id, now);
+        report.backlog_bytes = self.backlog();
+        report
+    }
+
     /// Whether the driver sleeps longer than it should.
     pub(super) fn must_wake_driver(&self) -> bool {
         let Some(asleep_until) = self.asleep_until else {
@@ -438,11 +476,15 @@ impl<P: Session> Link<P> {
                     self.remember_upgrade(false);
                 }
                 if let Some(space) = self.find(id) {
+                    if let Err(error) = &outcome {
+                        tracing::debug!(namespace = %space.name, error = %error.chain(), "not joined");
+                    }
                     space.tell_joiners(&outcome);
                 }
             }
-            Effect::Tolerated(name, detail) => {
-                tracing::debug!(tolerance = name, %detail, "something odd was let pass");
+            // What came may be data of the program.
+            Effect::Tolerated(name, _) => {
+                tracing::debug!(tolerance = name, "something odd was let pass");
             }
             Effect::Hook { namespace, join } => self.run_hook(namespace, join, core, now),
             Effect::Out { namespace, was_in } => {
@@ -493,6 +535,8 @@ impl<P: Session> Link<P> {
         let Some(route) = self.route.clone() else {
             return; // sessions start with a route
         };
+        let upgrade = self.manager.transport() == Some(Transport::Polling);
+        tracing::debug!(upgrade, "opening a WebSocket");
         let request = WebSocketRequest {
             route,
             shown: self.endpoint.target.shown(),
@@ -523,6 +567,7 @@ impl<P: Session> Link<P> {
 
     fn request(&mut self, request: Request, core: &Core<P>) {
         let id = request.id;
+        tracing::trace!(method = ?request.method, bytes = request.body.len(), "request");
         let lane = match request.method {
             Method::Get | Method::Head => self.get.take(),
             Method::Post => self.post.take(),
@@ -557,6 +602,7 @@ impl<P: Session> Link<P> {
             headers: self.headers.clone(),
             cookies: self.cookies.clone(),
             max_body: self.options.limits.message_bytes,
+            span: self.span.clone(),
         };
         Lane::start(method, config, core.answerer(self.manager.epoch()))
     }
@@ -645,13 +691,7 @@ impl<P: Session> Link<P> {
             Status::ReconnectFailed { attempts, error } => {
                 tracing::warn!(namespace = %space.name, attempts, error = %error.chain(), "given up");
             }
-            Status::UpgradeFailed(error) => {
-                tracing::info!(error = %error.chain(), "the upgrade failed; staying on polling");
-            }
-            Status::Upgraded => {
-                tracing::debug!("upgraded to WebSocket");
-                self.remember_upgrade(true);
-            }
+            Status::Upgraded => self.remember_upgrade(true),
             _ => {}
         }
         if space.has_status_handlers() {
@@ -681,11 +721,20 @@ impl<P: Session> Link<P> {
             self.remember_upgrade(false);
         }
         let connection = self.manager.epoch();
+        let session = tracing::debug_span!(parent: &self.connection, "session", n = connection);
+        self.span = if session.is_disabled() {
+            self.connection.clone()
+        } else {
+            session
+        };
+        let _in = self.span().entered();
         let options = &*self.options;
+        let transports = self.transports();
+        tracing::debug!(attempt, ?transports, "attempt begins");
         let hook = &options.before_attempt;
         if let Some(prepared) = prepare_at_once(hook, &options.proxies, &options.endpoint) {
             self.prepared(connection, Ok(prepared), now);
-        } else if let Err(error) = core.prepare(connection, attempt, after) {
+        } else if let Err(error) = core.prepare(connection, attempt, after, self.span()) {
             self.prepared(connection, Err(error), now);
         }
     }
@@ -745,6 +794,7 @@ impl<P: Session> Link<P> {
         self.end_lanes(core);
         self.failures.clear();
         self.route = None;
+        self.span = self.connection.clone();
     }
 
     /// The connection is over.

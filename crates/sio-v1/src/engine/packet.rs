@@ -40,6 +40,37 @@ pub enum Frame {
     Binary(Bytes),
 }
 
+impl Frame {
+    /// What it is, for logs.
+    pub(crate) fn kind(&self) -> &'static str {
+        let Self::Text(text) = self else {
+            return ATTACHMENT;
+        };
+        match PacketType::of(text.as_bytes()) {
+            Some(PacketType::Message) => kind_of_message(&text[1..]),
+            Some(packet_type) => EnginePacket::new(packet_type, ByteString::new()).kind(),
+            None => "unknown",
+        }
+    }
+}
+
+/// Bytes of an event or of an ack.
+const ATTACHMENT: &str = "attachment";
+
+/// The type of a Socket.IO packet.
+fn kind_of_message(text: &str) -> &'static str {
+    match text.as_bytes().first() {
+        Some(b'0') => "connect",
+        Some(b'1') => "disconnect",
+        Some(b'2') => "event",
+        Some(b'3') => "ack",
+        Some(b'4') => "error",
+        Some(b'5') => "binary event",
+        Some(b'6') => "binary ack",
+        _ => "unknown",
+    }
+}
+
 impl EnginePacket {
     /// Decodes a websocket text message, or one text packet of a payload: type character and data.
     ///
@@ -82,6 +113,20 @@ impl EnginePacket {
                 bytes.extend_from_slice(data);
                 Frame::Binary(bytes.into())
             }
+        }
+    }
+
+    /// What it is, for logs.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Open(_) => "open",
+            Self::Close => "close",
+            Self::Ping(_) => "ping",
+            Self::Pong(_) => "pong",
+            Self::Message(text) => kind_of_message(text),
+            Self::Binary(_) => ATTACHMENT,
+            Self::Upgrade => "upgrade",
+            Self::Noop => "noop",
         }
     }
 

@@ -159,6 +159,7 @@ impl Session {
         let body = payload::encode_frames(self.queue.range(..count));
         for frame in self.queue.drain(..count) {
             self.queued_bytes -= size(&frame);
+            self.out.sent(size(&frame), || frame.kind());
         }
         self.post(body)
     }

@@ -71,6 +71,9 @@ impl Session {
     }
 
     pub(super) fn probe_answered(&mut self, text: &ByteString) {
+        if let Ok(packet) = EnginePacket::decode_text(text.clone()) {
+            self.out.received(text.len(), || packet.kind());
+        }
         match self.upgrade() {
             Upgrade::Probing { deadline } if **text == *"3probe" => {
                 self.set_upgrade(Upgrade::Pausing { deadline });
