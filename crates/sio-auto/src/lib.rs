@@ -3,11 +3,10 @@
 //!
 //! ```no_run
 //! use std::time::Duration;
-//! use sio_auto::{Client, Protocol, SocketExt};
+//! use sio_auto::{Client, SocketExt};
 //!
 //! # fn main() -> sio_auto::Result<()> {
 //! let client = Client::builder("http://localhost:3000")
-//!     .protocol(Protocol::Legacy)
 //!     .on("news", |title: String| println!("{title}"))
 //!     .connect()?;
 //! let answer: String = client.call("ask", "why?", Duration::from_secs(5))?;
@@ -18,9 +17,12 @@
 
 mod builder;
 mod client;
+pub mod probe;
+mod report;
 
-pub use builder::{ClientBuilder, Protocol};
+pub use builder::{ClientBuilder, Protocol, Unfit};
 pub use client::{Client, WeakClient};
+pub use report::{Certainty, Family, Report};
 pub use sio_core::event::{Events, NextError};
 pub use sio_core::handler::{HandlerId, Handlers, IntoHandler};
 pub use sio_core::manager::Queued;
@@ -46,4 +48,12 @@ pub fn replay(log: &str) -> std::result::Result<Replay, LogError> {
     } else {
         sio_v1::replay(log)
     }
+}
+
+/// Finds out which server is at a URL, with the defaults; [`ClientBuilder::probe`] does it with others.
+///
+/// # Errors
+/// As [`ClientBuilder::probe`].
+pub fn probe(url: &str) -> Result<Report> {
+    Client::builder(url).probe()
 }

@@ -297,8 +297,8 @@ impl Client {
             if let Some(content_type) = request.content_type {
                 headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
             }
-            if request.streamed {
-                // What compresses may hold data back until there is more of it.
+            if request.streamed || request.method == Method::Head {
+                // What compresses may hold data back until there is more of it; of a HEAD nothing is unpacked.
                 let identity = HeaderValue::from_static("identity");
                 headers.insert(header::ACCEPT_ENCODING, identity);
             }
@@ -336,7 +336,9 @@ impl Client {
             let coding = String::from_utf8_lossy(coding.as_bytes()).into_owned();
             return Err(ureq::Error::Other(Box::new(UnknownCoding(coding))));
         }
-        let body = if request.streamed && response.status() == StatusCode::OK {
+        let body = if request.method == Method::Head {
+            Bytes::new()
+        } else if request.streamed && response.status() == StatusCode::OK {
             pass_on(response.body_mut().as_reader(), data).map_err(cut_off)?;
             Bytes::new()
         } else {
