@@ -18,7 +18,7 @@ const A_WHILE: Duration = Duration::from_millis(100);
 
 /// The next status that `is_wanted`.
 #[track_caller]
-fn until(told: &Told, is_wanted: impl Fn(&Status) -> bool) -> Status {
+pub(crate) fn until(told: &Told, is_wanted: impl Fn(&Status) -> bool) -> Status {
     loop {
         let status = told.status();
         if is_wanted(&status) {
@@ -27,7 +27,7 @@ fn until(told: &Told, is_wanted: impl Fn(&Status) -> bool) -> Status {
     }
 }
 
-fn is_back(status: &Status) -> bool {
+pub(crate) fn is_back(status: &Status) -> bool {
     matches!(status, Status::Reconnected { .. })
 }
 

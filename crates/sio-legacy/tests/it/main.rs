@@ -19,6 +19,7 @@ mod pressure;
 mod proxies;
 mod queueing;
 mod reconnecting;
+mod report;
 mod rules;
 mod scene;
 mod stream;

@@ -21,6 +21,7 @@ mod proxies;
 mod queueing;
 mod reaching;
 mod reconnecting;
+mod report;
 mod scene;
 mod threads;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
