@@ -3,7 +3,7 @@
 //!
 //! ```no_run
 //! use std::time::Duration;
-//! use sio_auto::{Client, SocketExt};
+//! use sio_auto::{Client, Socket, SocketExt};
 //!
 //! # fn main() -> sio_auto::Result<()> {
 //! let client = Client::builder("http://localhost:3000")

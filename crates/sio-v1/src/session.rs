@@ -55,6 +55,9 @@ use self::upgrade::Upgrade;
 /// How many bytes go into one post at most: from 2.5 on servers refuse a post of more than 1,000,000.
 const MAX_POST: usize = 512 << 10;
 
+/// How many packets go into one post at most: python-engineio throws a post of more away, all of it, and answers `OK`.
+const MAX_PACKETS: usize = 16;
+
 /// What the framing adds to a frame at most: kind, ten digits, end mark.
 const FRAMING: usize = 12;
 

@@ -10,7 +10,7 @@ use sio_core::codec::{bytes_apart, text_apart};
 use sio_core::session::{RequestId, Response};
 use sio_core::{DisconnectReason, Error};
 
-use super::{FRAMING, Session, State, explain, size};
+use super::{FRAMING, MAX_PACKETS, Session, State, explain, size};
 use crate::engine::packet::{EnginePacket, Frame};
 use crate::engine::payload::{self, PayloadLimits};
 use crate::error::SessionError;
@@ -154,7 +154,7 @@ impl Session {
             bytes += size(frame) + FRAMING;
             bytes <= self.max_post
         };
-        let count = self.queue.iter().take_while(fits).count();
+        let count = self.queue.iter().take(MAX_PACKETS).take_while(fits).count();
         let count = count.max(1).min(self.queue.len());
         let body = payload::encode_frames(self.queue.range(..count));
         for frame in self.queue.drain(..count) {

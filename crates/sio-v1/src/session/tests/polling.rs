@@ -136,6 +136,25 @@ fn what_is_too_much_for_one_post_leaves_in_several_in_order() {
 }
 
 #[test]
+fn no_more_packets_go_into_a_post_than_every_server_takes() {
+    let mut scenario = Scenario::to_polling();
+    scenario.emit("first");
+    scenario.outputs();
+    for number in 0..40 {
+        scenario.emit(&format!("event {number}"));
+    }
+    let mut posted = Vec::new();
+    loop {
+        scenario.answer_post(200);
+        let Some(post) = scenario.outputs().pop() else {
+            break;
+        };
+        posted.push(post.matches("42[").count());
+    }
+    assert_eq!(posted, [16, 16, 8]);
+}
+
+#[test]
 fn a_single_packet_beyond_the_limit_of_a_post_leaves_alone() {
     let mut scenario = Scenario::to_polling();
     scenario.session.max_post = 10;
