@@ -164,7 +164,7 @@ fn an_emit_leaves_at_once_though_a_poll_is_pending() {
 }
 
 #[test]
-fn emits_during_a_post_wait_and_leave_together_in_order() {
+fn emits_during_a_post_wait_and_leave_together_in_order_sixteen_at_a_time() {
     let mut scene = Polling::new();
     scene.client.emit("first", ()).unwrap();
     let first = scene.peer.post();
@@ -180,7 +180,9 @@ fn emits_during_a_post_wait_and_leave_together_in_order() {
     let mut expected: Vec<Packet> = (0..50).map(|n| text(&format!("42[\"n\",{n}]"))).collect();
     expected.push(text("451-[\"bytes\",{\"_placeholder\":true,\"num\":0}]"));
     expected.push(binary(b"\x00\xff"));
-    assert_eq!(scene.post(), expected);
+    for packets in expected.chunks(16) {
+        assert_eq!(scene.post(), packets);
+    }
 }
 
 #[test]
