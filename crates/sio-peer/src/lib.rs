@@ -26,6 +26,7 @@ pub mod proxy;
 pub mod proxying;
 pub mod queueing;
 pub mod reconnecting;
+pub mod recording;
 pub mod reporting;
 pub mod scenario;
 pub mod secrets;

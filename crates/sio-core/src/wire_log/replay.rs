@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use serde::de::IgnoredAny;
 use serde_json::Value as Json;
 
 use super::line::{Head, Line, VERSION, What, output};
@@ -137,8 +138,10 @@ pub fn replay<S: Session>(log: &str, base: Instant) -> Result<Replay, LogError> 
     let last = log.lines().count();
     for (index, text) in log.lines().enumerate().skip(1) {
         let line = index + 1;
-        if line == last && !log.ends_with('\n') {
+        let is_whole = || serde_json::from_str::<IgnoredAny>(text).is_ok();
+        if line == last && !log.ends_with('\n') && !is_whole() {
             player.replay.truncated = true;
+            player.forget_the_rest();
             break;
         }
         if !text.trim().is_empty() {
@@ -253,6 +256,12 @@ impl<S: Session> Player<S> {
                 });
             }
         }
+    }
+
+    /// What the log would go on with is not there to be compared.
+    fn forget_the_rest(&mut self) {
+        self.outs.replayed.clear();
+        self.tells.replayed.clear();
     }
 
     fn finish(&mut self, line: usize) {

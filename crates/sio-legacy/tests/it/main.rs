@@ -19,6 +19,7 @@ mod pressure;
 mod proxies;
 mod queueing;
 mod reconnecting;
+mod recording;
 mod report;
 mod rules;
 mod scene;

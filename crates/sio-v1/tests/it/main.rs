@@ -21,6 +21,7 @@ mod proxies;
 mod queueing;
 mod reaching;
 mod reconnecting;
+mod recording;
 mod report;
 mod scene;
 mod threads;
