@@ -82,10 +82,14 @@ impl<P: Session> Context<P> {
         versions.contains(&self.server_version())
     }
 
-    /// The server's major version.
+    /// The server's major version of socket.io, or that whose packets it sends.
     #[must_use]
     pub fn major(&self) -> u32 {
-        let digits = self.server_version().split('.').next();
+        let version = self.server_version();
+        if version.starts_with("python-") {
+            return 2;
+        }
+        let digits = version.split('.').next();
         digits
             .and_then(|digits| digits.parse().ok())
             .unwrap_or_default()
@@ -103,6 +107,14 @@ impl<P: Session> Context<P> {
     #[must_use]
     pub fn url(&self, variant: &str) -> String {
         format!("http://127.0.0.1:{}", self.server.port(variant))
+    }
+
+    /// Those of these variants that the server has.
+    #[must_use]
+    pub fn variants(&self, names: &[&'static str]) -> Vec<&'static str> {
+        let ports = self.server.ports();
+        let names = names.iter().copied();
+        names.filter(|name| ports.contains_key(*name)).collect()
     }
 
     /// The URL of a variant with TLS, by the [name](crate::certificates::SERVER_NAME) that its certificate is for.

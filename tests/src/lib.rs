@@ -38,6 +38,7 @@ pub mod faults;
 pub mod front;
 pub mod group;
 pub mod http;
+pub(crate) mod making;
 pub mod nginx;
 pub mod outage;
 mod port;

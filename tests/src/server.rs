@@ -5,8 +5,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,10 +14,11 @@ use serde::Deserialize;
 
 use crate::certificates::Certificates;
 use crate::control::Control;
+use crate::making::Making;
 use crate::process::{self, Output, STOP_LIMIT, lock};
 
 /// The servers, in the order of the tables.
-pub const SERVERS: [&str; 15] = [
+pub const SERVERS: [&str; 16] = [
     "0.9.0",
     "0.9.6",
     "0.9.14",
@@ -34,10 +34,14 @@ pub const SERVERS: [&str; 15] = [
     "2.5.1",
     "4.8.4",
     "4.8.4-no-eio3",
+    PYTHON,
 ];
 
 /// The server that refuses clients of Engine.IO 3.
 pub const REFUSING: &str = "4.8.4-no-eio3";
+
+/// The server of python-socketio.
+pub const PYTHON: &str = "python-4.6.1";
 
 /// The servers that are also tested as they are deployed: with TLS and behind proxies.
 pub const DEPLOYED: [&str; 3] = ["0.9.19", "1.4.5", "2.5.1"];
@@ -48,7 +52,7 @@ pub const CLUSTERED: &str = "2.5.1";
 const NODE_FOLDER: &str = "2.5.1-redis";
 
 const START_LIMIT: Duration = Duration::from_secs(20);
-/// What `app.js` ends with when a server does not run on this machine.
+/// What the programs that start servers end with when one does not run on this machine.
 const NOT_HERE: i32 = 3;
 
 /// A process that serves one version of socket.io on several ports. It is ended when this is dropped.
@@ -64,8 +68,7 @@ pub struct Server {
 #[derive(Debug, Clone)]
 struct Setup {
     name: String,
-    /// The folder of `node-server`.
-    folder: String,
+    making: Making,
     flags: Vec<OsString>,
     certificates: Option<Arc<Certificates>>,
 }
@@ -78,10 +81,17 @@ pub struct StartError {
 }
 
 impl StartError {
-    fn new(text: impl Into<String>) -> Self {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
             not_here: false,
+        }
+    }
+
+    pub(crate) fn not_here(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            not_here: true,
         }
     }
 
@@ -128,7 +138,7 @@ impl Server {
     pub fn start_node(redis: u16) -> Result<Self, StartError> {
         let setup = Setup {
             name: CLUSTERED.to_owned(),
-            folder: NODE_FOLDER.to_owned(),
+            making: Making::Node(NODE_FOLDER.to_owned()),
             flags: vec![format!("--redis={redis}").into()],
             certificates: None,
         };
@@ -155,10 +165,7 @@ impl Server {
             let status = process::stop(&mut process);
             let said = output.last_words();
             if status == Some(NOT_HERE) {
-                return StartError {
-                    text: said,
-                    not_here: true,
-                };
+                return StartError::not_here(said);
             }
             let name = &setup.name;
             StartError::new(format!(
@@ -182,11 +189,10 @@ impl Server {
         &self.setup.name
     }
 
-    /// The socket.io version, for example `4.8.4`.
+    /// The socket.io version, for example `4.8.4`; the name of a server that is not Node's.
     #[must_use]
     pub fn version(&self) -> &str {
-        let name = self.name();
-        name.split_once('-').map_or(name, |(version, _)| version)
+        version_of(self.name())
     }
 
     /// The port of a variant, for example `main`.
@@ -286,16 +292,23 @@ fn setup_of(name: &str) -> Result<Setup, StartError> {
             SERVERS.join(", ")
         )));
     }
-    let (folder, flags) = match name.strip_suffix("-no-eio3") {
-        Some(folder) => (folder, vec!["--no-eio3".into()]),
-        None => (name, Vec::new()),
-    };
     Ok(Setup {
         name: name.to_owned(),
-        folder: folder.to_owned(),
-        flags,
+        making: Making::of(name),
+        flags: if name == REFUSING {
+            vec!["--no-eio3".into()]
+        } else {
+            Vec::new()
+        },
         certificates: None,
     })
+}
+
+fn version_of(name: &str) -> &str {
+    match name.split_once('-') {
+        Some((version, _)) if version.starts_with(|first: char| first.is_ascii_digit()) => version,
+        _ => name,
+    }
 }
 
 impl Setup {
@@ -310,23 +323,15 @@ impl Setup {
 }
 
 fn spawn(setup: &Setup, main: Option<u16>) -> Result<Child, StartError> {
-    let servers = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../node-server"));
-    Command::new("node")
-        .arg("app.js")
-        .arg(&setup.folder)
+    let mut command = setup.making.command();
+    command
         .args(&setup.flags)
         .args(main.map(|port| format!("--main={port}")))
-        .current_dir(servers)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|error| {
-            StartError::new(format!(
-                "Node.js 18.3 or newer is needed as `node` on the PATH ({error}); \
-                 `cargo xtask test-servers` installs all the rest"
-            ))
-        })
+        .map_err(|error| setup.making.cannot_start(&error))
 }
 
 fn wait_until_ready(stdout: ChildStdout) -> Result<Ready, String> {
@@ -363,10 +368,20 @@ mod tests {
 
     #[test]
     fn refusing_server_is_the_same_version_with_a_flag() {
-        let plain = setup_of("4.8.4").unwrap();
-        assert_eq!((&*plain.folder, plain.flags), ("4.8.4", vec![]));
-        let refusing = setup_of(REFUSING).unwrap();
+        let folder_and_flags = |name| {
+            let setup = setup_of(name).unwrap();
+            (setup.making, setup.flags)
+        };
+        let node = Making::Node("4.8.4".to_owned());
+        assert_eq!(folder_and_flags("4.8.4"), (node.clone(), vec![]));
         let flags = vec![OsString::from("--no-eio3")];
-        assert_eq!((&*refusing.folder, refusing.flags), ("4.8.4", flags));
+        assert_eq!(folder_and_flags(REFUSING), (node, flags));
+    }
+
+    #[test]
+    fn versions_are_those_of_socket_io() {
+        assert_eq!(version_of(REFUSING), "4.8.4");
+        assert_eq!(version_of("0.9.19"), "0.9.19");
+        assert_eq!(version_of(PYTHON), PYTHON);
     }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use lexopt::prelude::*;
 
-use crate::node;
+use crate::servers;
 
 const HELP: &str = "\
 cargo xtask <task>
@@ -237,7 +237,7 @@ fn parse_bare(mut rest: lexopt::Parser, task: Task) -> Result<Task, lexopt::Erro
 }
 
 pub(crate) fn print_help() -> Result<ExitCode, String> {
-    let servers = node::server_folders()?.join(", ");
+    let servers = servers::names()?.join(", ");
     // Whoever stops reading, as `head` does, has seen enough.
     _ = writeln!(io::stdout(), "{HELP}Servers: {servers}.");
     Ok(ExitCode::SUCCESS)

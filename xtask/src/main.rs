@@ -1,7 +1,7 @@
 //! The tasks of the workspace; `cargo xtask` alone lists them.
 //!
 //! One file per task: [`demo`], [`serve`], [`test_servers`], [`soak`], [`fuzz`], [`ci`]. Beside them [`command_line`]
-//! (what may be asked for), [`node`] (Node.js and the pinned servers), [`packages`] (proxies and balancers), [`tidy`]
+//! (what may be asked for), [`servers`] (those of tests; [`node`] and [`python`] install them), [`packages`] (proxies and balancers), [`tidy`]
 //! (rules no linter knows), [`process`], [`toolchain`] and [`counts`].
 //!
 //! Nothing here depends on a crate of the workspace: the tasks must run while a crate does not compile. What talks to
@@ -12,10 +12,13 @@ mod command_line;
 mod counts;
 mod demo;
 mod fuzz;
+mod installing;
 mod node;
 mod packages;
 mod process;
+mod python;
 mod serve;
+mod servers;
 mod soak;
 mod test_servers;
 mod tidy;

@@ -5,8 +5,9 @@
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::Instant;
 use std::{fmt, fs};
+
+use crate::installing::{is_noted, note, read, step};
 
 const SERVERS: &str = "node-server";
 
@@ -97,15 +98,9 @@ fn numbers(version: &str) -> Option<Vec<u32>> {
 }
 
 /// The folder that a server runs from: its own name, or what stands before a variant such as `4.8.4-no-eio3`.
-pub(crate) fn folder_of(server: &str) -> Result<String, String> {
-    let mut folders = server_folders()?;
-    match folders.iter().position(|folder| runs_from(server, folder)) {
-        Some(index) => Ok(folders.swap_remove(index)),
-        None => Err(format!(
-            "there is no server {server:?} in {SERVERS}, only {}",
-            folders.join(", ")
-        )),
-    }
+pub(crate) fn folder_of(server: &str) -> Option<String> {
+    let folders = server_folders().ok()?;
+    folders.into_iter().find(|folder| runs_from(server, folder))
 }
 
 /// Whether a server, such as `4.8.4-no-eio3`, is a variant of the version of a folder.
@@ -115,28 +110,17 @@ pub(crate) fn runs_from(server: &str, folder: &str) -> bool {
         .is_some_and(|variant| variant.is_empty() || variant.starts_with('-'))
 }
 
-/// Installs what the servers need, where it is missing or was installed from another lock file. Returns why some of them
-/// do not run on this machine, one sentence each; nothing is installed for those.
-pub(crate) fn install(servers: &[String]) -> Result<Vec<String>, String> {
-    let mut not_here = Vec::new();
-    for server in servers {
-        match needs(server)? {
-            Needs::Folders(folders) => {
-                for folder in folders {
-                    install_folder(&folder)?;
-                }
+/// Installs what the server of a folder needs, where it is missing or was installed from another lock file. Returns why it
+/// does not run on this machine, if it does not.
+pub(crate) fn install(server: &str) -> Result<Option<String>, String> {
+    match needs(server)? {
+        Needs::Folders(folders) => {
+            for folder in folders {
+                install_folder(&folder)?;
             }
-            Needs::AnotherMachine(why) => not_here.push(why),
+            Ok(None)
         }
-    }
-    Ok(not_here)
-}
-
-/// Installs what one server needs, which has to run on this machine.
-pub(crate) fn install_one(server: &str) -> Result<(), String> {
-    match install(&[folder_of(server)?])?.pop() {
-        None => Ok(()),
-        Some(why) => Err(why),
+        Needs::AnotherMachine(why) => Ok(Some(why)),
     }
 }
 
@@ -185,58 +169,21 @@ fn read_needs(status: Option<i32>, said: &str, complaint: &str) -> Option<Needs>
 fn install_folder(folder: &str) -> Result<(), String> {
     let path = PathBuf::from(SERVERS).join(folder);
     let lock = read(&path.join("package-lock.json"))?;
-    if !is_installed(&path, &lock) {
-        run_npm(&path)?;
-        note_installed(&path, &lock)?;
+    let noted = stamp(&path);
+    if !is_noted(&noted, &lock) {
+        step(&path.to_string_lossy(), "npm", || {
+            run_or_missing(Command::new(NPM).args(INSTALL).current_dir(&path), "npm")
+        })?;
+        note(&noted, &lock)?;
     }
     Ok(())
 }
 
-/// A copy of the lock file, written once npm has finished. Npm empties `node_modules` first, so the copy vanishes with
-/// what it stands for. Times of files would not do: git sets them to when a file was checked out.
+/// A copy of the lock file. Npm empties `node_modules` first, so the copy vanishes with what it stands for.
 fn stamp(server: &Path) -> PathBuf {
     server
         .join("node_modules")
         .join(".installed-package-lock.json")
-}
-
-fn is_installed(server: &Path, lock: &[u8]) -> bool {
-    fs::read(stamp(server)).is_ok_and(|installed| installed == lock)
-}
-
-fn note_installed(server: &Path, lock: &[u8]) -> Result<(), String> {
-    let stamp = stamp(server);
-    fs::write(&stamp, lock).map_err(|error| format!("cannot write {}: {error}", stamp.display()))
-}
-
-fn run_npm(folder: &Path) -> Result<(), String> {
-    eprint!("installing {} … ", folder.display());
-    let started = Instant::now();
-    let outcome = run_or_missing(Command::new(NPM).args(INSTALL).current_dir(folder), "npm");
-    match outcome {
-        Ok(output) if output.status.success() => {
-            eprintln!("{:.1} s", started.elapsed().as_secs_f64());
-            Ok(())
-        }
-        Ok(output) => {
-            eprintln!(
-                "failed\n{}",
-                String::from_utf8_lossy(&output.stderr).trim_end()
-            );
-            Err(format!(
-                "npm could not install {}; what it said stands above",
-                folder.display()
-            ))
-        }
-        Err(sentence) => {
-            eprintln!("failed");
-            Err(sentence)
-        }
-    }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 
 #[cfg(test)]

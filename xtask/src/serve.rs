@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use crate::{node, process};
+use crate::{process, servers};
 
 pub(crate) fn run(server: &str) -> Result<ExitCode, String> {
-    node::require_node()?;
-    node::install_one(server)?;
+    servers::install_one(server)?;
     process::announce_build();
     let status = process::status(process::conformance().args(["serve", server]))?;
     Ok(process::same_end(status))

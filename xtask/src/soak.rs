@@ -4,11 +4,10 @@
 use std::process::{ExitCode, Stdio};
 
 use crate::command_line::Soaking;
-use crate::{node, process};
+use crate::{process, servers};
 
 pub(crate) fn run(wanted: &Soaking) -> Result<ExitCode, String> {
-    node::require_node()?;
-    node::install_one(&wanted.server)?;
+    servers::install_one(&wanted.server)?;
     process::announce_build();
     let minutes = wanted.minutes.to_string();
     let transport = wanted.transport.iter();

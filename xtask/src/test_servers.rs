@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use crate::command_line::{Group, Wanted};
 use crate::counts::Counts;
-use crate::{NOT_DONE, node, packages, process};
+use crate::{NOT_DONE, node, packages, process, servers};
 
 /// Where the suites leave their report, and the output of servers that failed.
 const REPORT: &str = "target/conformance";
@@ -14,7 +14,7 @@ const REPORT: &str = "target/conformance";
 pub(crate) fn run(wanted: &Wanted) -> Result<ExitCode, String> {
     let without_unit_tests = leaves_out_unit_tests(wanted);
     let without_suites = leaves_out_suites(wanted)?;
-    let folders = folders(wanted)?;
+    let needed = needed(wanted)?;
     node::require_node()?;
 
     let unit_tests = match without_unit_tests {
@@ -22,7 +22,7 @@ pub(crate) fn run(wanted: &Wanted) -> Result<ExitCode, String> {
         Some(_) => None,
     };
     let suites = match without_suites {
-        None => match install(wanted, &folders).and_then(|()| suites(wanted)) {
+        None => match install(wanted, &needed).and_then(|()| suites(wanted)) {
             Ok(Suites::Counted(counts)) => Some(counts),
             Ok(Suites::Refused) => return Ok(ExitCode::from(NOT_DONE)),
             Err(sentence) => {
@@ -59,28 +59,28 @@ const ONE_FAILURE: Counts = Counts {
     skipped: 0,
 };
 
-/// What has to be installed with npm.
-fn folders(wanted: &Wanted) -> Result<Vec<String>, String> {
-    let mut folders = if wanted.servers.is_empty() {
-        node::server_folders()?
+/// What has to be installed.
+fn needed(wanted: &Wanted) -> Result<Vec<String>, String> {
+    let mut needed = if wanted.servers.is_empty() {
+        servers::names()?
     } else {
         let named = wanted.servers.iter();
         named
-            .map(|server| node::folder_of(server))
+            .map(|server| servers::find(server))
             .collect::<Result<_, _>>()?
     };
     if wanted.has(Group::Deployments) {
-        let version = |folder: &String| node::runs_from(node::NODES, folder);
-        if folders.iter().any(version) {
-            folders.push(node::NODES.to_owned());
+        let version = |server: &String| node::runs_from(node::NODES, server);
+        if needed.iter().any(version) {
+            needed.push(node::NODES.to_owned());
         }
     }
-    Ok(folders)
+    Ok(needed)
 }
 
 /// What cannot run on this machine is no failure. The suites skip its cases; here the reason is said once.
-fn install(wanted: &Wanted, folders: &[String]) -> Result<(), String> {
-    for why in node::install(folders)? {
+fn install(wanted: &Wanted, needed: &[String]) -> Result<(), String> {
+    for why in servers::install(needed)? {
         eprintln!("{why}");
     }
     if wanted.has(Group::Deployments)

@@ -507,13 +507,13 @@ fn remembers_an_upgrade_that_worked(cx: &Cx) -> Outcome {
     let kinds = kinds_of_a_connection(cx, &memory)?;
     ensure_eq!(kinds, ["upgrade"], "the requests of the next connection");
     // Where the WebSocket does not work, the memory is given up, and the one after starts with polling.
-    let refused = cx
-        .builder_for("polling-only")
-        .remember_upgrade(&memory)
-        .connect();
+    let control = cx.control();
+    control.fault(&json!({ "on": "upgrade", "answer": { "status": 400 } }))?;
+    let refused = cx.builder().remember_upgrade(&memory).connect();
+    control.clear_faults()?;
     ensure!(
         refused.is_err(),
-        "a WebSocket to a server without: {refused:?}"
+        "a WebSocket that was refused: {refused:?}"
     );
     ensure!(
         !memory.worked(),

@@ -5,7 +5,7 @@ use std::panic::resume_unwind;
 use std::thread;
 
 use bytes::Bytes;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use sio_core::{Ack, Error, Value};
 use sio_v1::{Client, Session};
 
@@ -15,6 +15,7 @@ use crate::case::{Case, Outcome};
 use crate::context::Context;
 use crate::control;
 use crate::front::{Cut, Direction, Flow, Front, Place, Then, Which};
+use crate::server::PYTHON;
 use crate::{ensure, ensure_eq};
 
 type Cx = Context<Session>;
@@ -29,6 +30,7 @@ pub fn cases() -> Vec<Case> {
             "bytes as an argument arrive as bytes, also in a namespace",
             v7_1,
         ),
+        case("V7.1b", "a buffer that holds nothing is one, too", v7_1b),
         case(
             "V7.2",
             "bytes in maps and lists beside text arrive in their places",
@@ -81,6 +83,10 @@ fn v7_1(cx: &Cx) -> Outcome {
     ensure_eq!(digest["kind"], "bytes", "what the server got them as");
     ensure_eq!(digest["bytes"], large.len(), "how many the server got");
     Ok(client.close()?)
+}
+
+fn v7_1b(cx: &Cx) -> Outcome {
+    all_travel(cx, catalogue::EMPTY_BUFFERS)
 }
 
 fn v7_2(cx: &Cx) -> Outcome {
@@ -141,6 +147,7 @@ fn brings_bytes(place: &Client) -> Outcome {
     for entry in [
         catalogue::BUFFERS,
         catalogue::MANY_BUFFERS,
+        catalogue::EMPTY_BUFFERS,
         &["bytes-nested"],
     ]
     .concat()
@@ -178,10 +185,15 @@ fn answers_with_bytes(cx: &Cx, place: &Client) -> Outcome {
     let emitted = cx
         .control()
         .ask(place.name(), "bytes?", &[control::bytes(b"\x80")])?;
+    let nothing = if cx.is_server(&[PYTHON]) {
+        Json::Null // as it reads it
+    } else {
+        control::bytes(b"")
+    };
     let expected = json!([
         control::bytes(b"\xff\0"),
         {"in a map": control::bytes(b"\x01"), "back": control::bytes(b"\x80")},
-        control::bytes(b""),
+        nothing,
     ]);
     ensure_eq!(
         emitted.answers,

@@ -13,6 +13,7 @@ use super::returning;
 use crate::case::{Case, Failure, Outcome};
 use crate::context::Context;
 use crate::control::SocketRecord;
+use crate::server::PYTHON;
 use crate::{ensure, ensure_eq};
 
 type Cx = Context<Session>;
@@ -139,6 +140,8 @@ fn v8_2(cx: &Cx) -> Outcome {
             let refused = client.namespace("/chat").query("token", ODD).join();
             is_refused("/chat", refused, &"Invalid namespace".into())?;
         }
+        // It lets in, and drops the query.
+        PYTHON => cx.exchange(&client.namespace("/chat").query("token", ODD).join()?)?,
         _ => sees_query(cx, &client)?,
     }
     Ok(client.close()?)
@@ -213,7 +216,7 @@ fn refusals(cx: &Cx) -> Vec<(&'static str, Value)> {
     ];
     match cx.server_version() {
         // Any namespace comes into existence there.
-        "1.0.6" => {}
+        "1.0.6" | PYTHON => {}
         "4.8.4" => refusals.push(("/nope", json!({"message": "Invalid namespace"}))),
         _ => refusals.push(("/nope", json!("Invalid namespace"))),
     }
@@ -328,8 +331,9 @@ fn v8_4(cx: &Cx) -> Outcome {
 }
 
 fn v8_7(cx: &Cx) -> Outcome {
-    // Before 1.5 a query makes the server refuse the namespace.
-    let query = (!cx.is_server(&["1.0.6", "1.3.7", "1.4.5"])).then_some(("token", ODD));
+    // Before 1.5 a query makes the server refuse the namespace; python-socketio drops it.
+    let unseen = cx.is_server(&["1.0.6", "1.3.7", "1.4.5", PYTHON]);
+    let query = (!unseen).then_some(("token", ODD));
     returning::namespaces_come_back_before_what_waits(cx, query, |text| text.starts_with("0/"))
 }
 

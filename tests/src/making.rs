@@ -1,0 +1,65 @@
+//! How a server is started, by what it is written in. What each needs is installed by `cargo xtask`.
+
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::server::StartError;
+
+const PYTHON: &str = if cfg!(windows) { "python" } else { "python3" };
+
+/// What starts a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Making {
+    /// `node-server/app.js`, with a folder of a version.
+    Node(String),
+    /// `python-server/app.py`.
+    Python,
+}
+
+impl Making {
+    /// How the server of that name is started.
+    pub(crate) fn of(name: &str) -> Self {
+        if name.starts_with("python-") {
+            return Self::Python;
+        }
+        let version = name.strip_suffix("-no-eio3").unwrap_or(name);
+        Self::Node(version.to_owned())
+    }
+
+    /// The command, which flags may follow.
+    pub(crate) fn command(&self) -> Command {
+        match self {
+            Self::Node(folder) => {
+                let mut command = Command::new("node");
+                command.current_dir(at_root("node-server"));
+                command.args(["app.js", folder]);
+                command
+            }
+            Self::Python => {
+                let mut command = Command::new(PYTHON);
+                command.current_dir(at_root("python-server"));
+                command.arg("app.py");
+                command
+            }
+        }
+    }
+
+    /// Why the command did not even start. Node is needed in any case, the others where they are there.
+    pub(crate) fn cannot_start(&self, error: &io::Error) -> StartError {
+        match self {
+            Self::Node(_) => StartError::new(format!(
+                "Node.js 18.3 or newer is needed as `node` on the PATH ({error}); \
+                 `cargo xtask test-servers` installs all the rest"
+            )),
+            Self::Python if error.kind() == ErrorKind::NotFound => StartError::not_here(format!(
+                "python-socketio needs Python 3 as `{PYTHON}` on the PATH"
+            )),
+            Self::Python => StartError::new(format!("cannot start {PYTHON}: {error}")),
+        }
+    }
+}
+
+fn at_root(folder: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join(folder)
+}
