@@ -15,7 +15,8 @@ var startControl = require('./control.js');
 var tls = require('./tls.js');
 
 function serve(folder, args) {
-  var eio3 = args.indexOf('--no-eio3') < 0;
+  // 3.0 came before allowEIO3.
+  var eio3 = args.indexOf('--no-eio3') < 0 && !/^3\.0\./.test(folder);
   var main = Number(valueOf(args, '--main='));
   var secure = valueOf(args, '--tls=');
   var redis = Number(valueOf(args, '--redis='));
