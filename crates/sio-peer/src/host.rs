@@ -169,6 +169,11 @@ impl<W> Drop for Host<W> {
     }
 }
 
+/// Nobody may read it in a log.
+fn session_id(count: usize) -> String {
+    format!("S3cret-of-session-{count}")
+}
+
 fn take_in<W: Words>(mut peer: Peer, shared: &Arc<Shared>) {
     let mut handshakes = HashMap::new();
     let mut readers = Vec::new();
@@ -184,7 +189,7 @@ fn take_in<W: Words>(mut peer: Peer, shared: &Arc<Shared>) {
             continue;
         }
         if request.header("upgrade").is_none() {
-            let sid = format!("S{count}");
+            let sid = session_id(count);
             count += 1;
             handshakes.insert(sid.clone(), told(&request));
             request.answer(&W::handshake(&sid).expect("a protocol with handshakes"));
@@ -200,7 +205,7 @@ fn take_in<W: Words>(mut peer: Peer, shared: &Arc<Shared>) {
             }
             None => {
                 count += 1;
-                format!("S{}", count - 1)
+                session_id(count - 1)
             }
         };
         requests.push(told(&request));

@@ -11,10 +11,14 @@ use sio_net::{Attempt, Client, ClientBuilder};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};
 
+use crate::client::watched;
+use crate::host::Host;
 use crate::legs::{Choice, Expected, OF_SERVER, Wire, walk};
-use crate::lifecycle::eager;
+use crate::lifecycle::{self, eager};
 use crate::peer::{Answer, Peer};
+use crate::reconnecting::{is_back, until};
 use crate::wait::{background, error_of};
+use crate::words::Words;
 
 const PASSWORD: &str = "S3cret-of-password";
 /// User `me` with that password, in base64.
@@ -24,6 +28,7 @@ const OF_QUERY: &str = "S3cret-of-query";
 const OF_HEADER: &str = "S3cret-of-header";
 const OF_COOKIE: &str = "S3cret-of-cookie";
 const OF_HOOK: &str = "S3cret-of-hook";
+const OF_PAYLOAD: &str = "S3cret-of-payload";
 
 /// How secrets may look: as they are, or as a part of an authorization.
 const LOOKS: [&str; 2] = ["S3cret", "UzNjcmV0"];
@@ -54,9 +59,9 @@ impl Readable {
     }
 }
 
-/// Connects with secrets in every option, on every leg, and fails in every way; in a process of its own, for it listens to
-/// all that is logged there.
-pub fn no_secret_is_told<W: Wire>() {
+/// Connects with secrets in every option, on every leg, talks of secrets, and fails in every way; in a process of its own,
+/// for it listens to all that is logged there, down to each packet.
+pub fn no_secret_is_told<W: Wire, T: Words>() {
     let readable = Readable::default();
     tracing::subscriber::set_global_default(Listener(readable.clone())).unwrap();
     log::set_boxed_logger(Box::new(Listener(readable.clone()))).unwrap();
@@ -77,8 +82,21 @@ pub fn no_secret_is_told<W: Wire>() {
             readable.add(text);
         }
     }
-    readable.tells("connected");
-    readable.tells("GET http://127.0.0.1");
+    converse::<T>();
+    for words in [
+        "attempt begins",
+        "route found",
+        "session open",
+        "session over",
+        "connected",
+        "packet sent",
+        "packet received",
+        "something odd was let pass",
+        "a handler failed",
+        "GET http://127.0.0.1",
+    ] {
+        readable.tells(words);
+    }
     readable.tells_no_secret();
 }
 
@@ -102,6 +120,35 @@ fn mark(attempt: &mut Attempt) -> sio_core::Result<()> {
     attempt.set_cookie("hook", OF_HOOK)?;
     tracing::info!(?attempt);
     Ok(())
+}
+
+/// Payloads in both directions, such as are good, odd, broken and of the wrong type; a namespace with a query; and a loss.
+fn converse<W: Words>() {
+    let host = Host::<W>::new();
+    let (builder, mut told) = watched(with_secrets(lifecycle::builder(&host)));
+    let client = builder.on("x", |_: u32| {}).connect().unwrap();
+    client
+        .namespace("/chat")
+        .query("token", OF_QUERY)
+        .join()
+        .unwrap();
+    for session in 0..2 {
+        client.emit("x", OF_PAYLOAD).unwrap();
+        let () = client.call("x", OF_PAYLOAD, crate::wait::PATIENCE).unwrap();
+        let event = W::text_event("/", "x", OF_PAYLOAD);
+        host.say(session, &event);
+        assert_eq!(told.text_event().1, OF_PAYLOAD);
+        let cut_short = &event[..event.len() - 1];
+        for odd in [cut_short, &W::text_event("/unknown", "x", OF_PAYLOAD)] {
+            host.say(session, odd);
+        }
+        host.say(session, &W::event("/", "last"));
+        assert_eq!(told.event().0, "last");
+        assert!(client.counters().tolerated > 0, "nothing was odd");
+        host.cut(session);
+        until(&told, is_back);
+    }
+    client.close().unwrap();
 }
 
 fn expected() -> Expected {

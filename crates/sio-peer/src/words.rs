@@ -27,7 +27,10 @@ pub trait Words: Send + Sync + 'static {
     /// An event without arguments, from either side.
     fn event(namespace: &str, name: &str) -> String;
 
-    /// The same, with an ack wanted. The client's first id is the protocol's own.
+    /// The same with one text, which needs no escapes.
+    fn text_event(namespace: &str, name: &str, text: &str) -> String;
+
+    /// An event without arguments, with an ack wanted. The client's first id is the protocol's own.
     fn question(namespace: &str, id: u64, name: &str) -> String;
 
     /// An ack without values.

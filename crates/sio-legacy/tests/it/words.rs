@@ -36,6 +36,11 @@ impl Words for Legacy {
         format!("5::{}:{{\"name\":{name:?}}}", endpoint(namespace))
     }
 
+    fn text_event(namespace: &str, name: &str, text: &str) -> String {
+        let endpoint = endpoint(namespace);
+        format!("5::{endpoint}:{{\"name\":{name:?},\"args\":[{text:?}]}}")
+    }
+
     fn question(namespace: &str, id: u64, name: &str) -> String {
         format!("5:{id}+:{}:{{\"name\":{name:?}}}", endpoint(namespace))
     }

@@ -39,6 +39,10 @@ impl Words for V1 {
         format!("42{}[{name:?}]", prefix(namespace))
     }
 
+    fn text_event(namespace: &str, name: &str, text: &str) -> String {
+        format!("42{}[{name:?},{text:?}]", prefix(namespace))
+    }
+
     fn question(namespace: &str, id: u64, name: &str) -> String {
         format!("42{}{id}[{name:?}]", prefix(namespace))
     }
