@@ -19,6 +19,7 @@ pub mod host;
 pub mod hour;
 pub mod legs;
 pub mod lifecycle;
+pub mod logging;
 pub mod orders;
 pub mod peer;
 pub mod programs;

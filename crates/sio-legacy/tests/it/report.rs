@@ -1,12 +1,13 @@
 //! What the client has counted, compared with what its peer has seen; and what it reports.
 
 use sio_legacy::{Client, ClientBuilder, Transport};
+use sio_peer::alone::alone;
 use sio_peer::client::{closing, connecting, watched};
 use sio_peer::counting::Ledger;
 use sio_peer::peer::{Answer, Peer, Request};
-use sio_peer::reporting;
 use sio_peer::wait::assert_says;
 use sio_peer::websocket::WebSocketPeer;
+use sio_peer::{logging, reporting};
 
 use crate::scene::{
     Polling, Socketed, Streaming, accepting, body, handshake, opening, shake_hands, usual,
@@ -209,4 +210,12 @@ fn a_report_says_how_the_connection_stands() {
 #[test]
 fn a_report_is_of_one_moment() {
     reporting::a_report_is_of_one_moment::<Legacy>();
+}
+
+// --- what is logged -------------------------------------------------------------------------------------------------
+
+#[test]
+fn every_line_stands_in_its_spans() {
+    let test = logging::every_line_stands_in_its_spans::<Legacy>;
+    alone("report::every_line_stands_in_its_spans", test);
 }

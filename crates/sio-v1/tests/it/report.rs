@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use sio_peer::alone::alone;
 use sio_peer::client::{closing, connecting, polling_only, reconnecting, watched, websocket_only};
 use sio_peer::counting::Ledger;
 use sio_peer::lifecycle::eager;
 use sio_peer::peer::{Answer, Peer, Request};
-use sio_peer::reporting;
 use sio_peer::wait::{PATIENCE, assert_says, background, eventually};
 use sio_peer::websocket::WebSocketPeer;
+use sio_peer::{logging, reporting};
 use sio_v1::{Client, ClientBuilder, Transport};
 use tungstenite::Message;
 
@@ -293,4 +294,12 @@ fn a_report_says_how_the_connection_stands() {
 #[test]
 fn a_report_is_of_one_moment() {
     reporting::a_report_is_of_one_moment::<V1>();
+}
+
+// --- what is logged -------------------------------------------------------------------------------------------------
+
+#[test]
+fn every_line_stands_in_its_spans() {
+    let test = logging::every_line_stands_in_its_spans::<V1>;
+    alone("report::every_line_stands_in_its_spans", test);
 }
