@@ -412,7 +412,7 @@ impl<P: Session> Client<P> {
     }
 
     /// How the connection stands, and what was counted so far, all of one moment: why it is on polling, why it was lost, what
-    /// waits.
+    /// waits. See the [guide](crate::guide::watching).
     #[must_use]
     pub fn report(&self) -> ConnectionReport {
         self.owner.core.report(&self.space)

@@ -158,7 +158,7 @@ impl Dispatcher {
         }
         if let Err(error) = self.start_locked(&mut state) {
             // What waits is run when there is a thread.
-            tracing::error!(error = %error.chain());
+            tracing::error!(error = %error.chain(), "handlers cannot run");
         }
         drop(state);
         self.changed.notify_all();
@@ -212,7 +212,7 @@ impl Dispatcher {
                 Delivery::Callback(then, outcome) => {
                     let name = "an ack callback";
                     if let Err(error) = guarded(name, || then(outcome)) {
-                        tracing::error!(error = %error.chain());
+                        tracing::warn!(error = %error.chain(), "an ack callback failed");
                     }
                 }
                 Delivery::Then(then) => then(),
@@ -311,7 +311,7 @@ fn run_status(space: &Arc<Space>, status: &Status, plan: &mut Vec<HandlerId>) {
         put_back(space, id, handler);
         if let Err(error) = result {
             // Reporting it to the handlers of status could go round for ever.
-            tracing::error!(namespace = %space.name, error = %error.chain());
+            tracing::warn!(namespace = %space.name, error = %error.chain(), "a handler failed");
         }
     }
     HOOK_OF.set(before);
@@ -321,7 +321,7 @@ fn run_status(space: &Arc<Space>, status: &Status, plan: &mut Vec<HandlerId>) {
 fn put_back(space: &Space, id: HandlerId, handler: Handler) {
     let unwanted = space.with_registry(|registry| registry.put_back(id, handler));
     if let Err(error) = guarded("what a handler captured", || drop(unwanted)) {
-        tracing::error!(namespace = %space.name, error = %error.chain());
+        tracing::warn!(namespace = %space.name, error = %error.chain(), "a handler failed");
     }
 }
 

@@ -1,4 +1,4 @@
-//! How to reach servers as they are deployed.
+//! How to reach servers as they are deployed, and how to see what goes on.
 
 #[doc = include_str!("../docs/tls.md")]
 pub mod tls {}
@@ -8,3 +8,6 @@ pub mod proxies {}
 
 #[doc = include_str!("../docs/cookies.md")]
 pub mod cookies {}
+
+#[doc = include_str!("../docs/watching.md")]
+pub mod watching {}

@@ -399,7 +399,7 @@ impl<P: Session> Link<P> {
             events: overflowed.events,
             bytes: overflowed.bytes,
         };
-        tracing::warn!(namespace = %space.name, error = %error.chain());
+        tracing::warn!(namespace = %space.name, error = %error.chain(), "the program is too slow");
         if is_fatal {
             self.manager.fail(error, now);
         } else {
