@@ -16,7 +16,7 @@ impl<S: Session, W> Manager<S, W> {
         self.link.session().map_or(0, Session::backlog)
     }
 
-    /// Which attempt or session this is, counted from 1; see [`Question::epoch`].
+    /// Which attempt or session this is, counted from 1; see [`Question::epoch`](crate::event::Question::epoch).
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.epoch
