@@ -25,8 +25,8 @@
 //! # Secrets
 //!
 //! A log holds what was sent and received: also what the payloads say. [`Recorder::mask_secrets`] makes the values of
-//! queries and the session ids, of eight characters or more, unreadable (each character an `x`, so that lengths stay
-//! right); the payloads stay.
+//! queries and the session ids unreadable: each character becomes an `x`, so that lengths stay right. Those of eight
+//! characters and more are found everywhere, also in payloads that repeat them; all else in payloads stays.
 
 mod bytes;
 mod line;

@@ -23,6 +23,7 @@ pub mod l6;
 pub mod l7;
 pub mod l8;
 pub mod r1;
+pub mod replayed;
 pub mod v1;
 pub mod v10;
 pub mod v2;
@@ -111,6 +112,7 @@ pub(crate) fn of_both<P: Protocol>() -> Vec<Case<P>> {
     cases.extend(c6::cases());
     cases.extend(c7::cases());
     cases.extend(c8::cases());
+    cases.extend(replayed::cases());
     cases.extend(c10::cases());
     cases
 }

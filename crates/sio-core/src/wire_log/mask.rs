@@ -1,14 +1,15 @@
 //! Makes secrets unreadable without changing any length.
 
-/// Shorter ones would be found everywhere; no server makes any.
-const SHORTEST_ID: usize = 8;
+/// Shorter words would be found everywhere.
+const SHORTEST: usize = 8;
 
 /// What must not be read in a log. Lines wait until the session's id is known, since earlier ones show it.
 #[derive(Debug, Default)]
 pub(super) struct Mask {
     /// `name=value` of queries, as they are on the wire.
     pairs: Vec<String>,
-    ids: Vec<String>,
+    /// Ids, and values of queries that look the same on the wire and elsewhere: a server may repeat them in an event.
+    words: Vec<String>,
     held: Vec<String>,
     holds: bool,
 }
@@ -22,19 +23,30 @@ impl Mask {
     /// The values of a query are secrets from now on.
     pub(super) fn hide_query(&mut self, query: &str) {
         for pair in query.split('&') {
-            let has_value = pair
-                .split_once('=')
-                .is_some_and(|(_, value)| !value.is_empty());
-            if has_value && !self.pairs.iter().any(|known| known == pair) {
+            let Some((_, value)) = pair.split_once('=').filter(|(_, value)| !value.is_empty())
+            else {
+                continue;
+            };
+            if self.pairs.iter().all(|known| known != pair) {
                 self.pairs.push(pair.to_owned());
             }
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+            if value.bytes().all(is_plain) {
+                self.hide_word(value);
+            }
+        }
+    }
+
+    fn hide_word(&mut self, word: &str) {
+        if word.len() >= SHORTEST && self.words.iter().all(|known| known != word) {
+            self.words.push(word.to_owned());
         }
     }
 
     /// The id of the session is known, or there will be none.
     pub(super) fn release(&mut self, id: Option<&str>, out: &mut String) {
-        if let Some(id) = id.filter(|id| id.len() >= SHORTEST_ID) {
-            self.ids.push(id.to_owned());
+        if let Some(id) = id {
+            self.hide_word(id);
         }
         self.holds = false;
         for line in std::mem::take(&mut self.held) {
@@ -57,8 +69,8 @@ impl Mask {
             let name = pair.find('=').map_or(0, |at| at + 1);
             line = hide(line, pair, name);
         }
-        for id in &self.ids {
-            line = hide(line, id, 0);
+        for word in &self.words {
+            line = hide(line, word, 0);
         }
         line
     }

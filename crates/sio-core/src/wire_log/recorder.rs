@@ -3,7 +3,7 @@
 use std::mem;
 use std::time::{Duration, Instant};
 
-use super::line::{Do, Head, In, Line, Start, Tick, VERSION, What, output, to_json};
+use super::line::{Do, Head, In, Line, Start, Tick, VERSION, What, output};
 use super::mask::Mask;
 use crate::session::{Command, Input, Output, Session, SessionConfig, SessionEvent};
 
@@ -105,7 +105,7 @@ impl Recorder {
 
     fn write_head(&mut self) {
         if let Some(head) = self.head.take() {
-            self.text = format!("{}\n", to_json(&head));
+            self.text = format!("{head}\n");
         }
     }
 
