@@ -7,6 +7,8 @@
 mod answer;
 mod findings;
 mod session;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
 use std::time::Instant;

@@ -44,7 +44,7 @@ const LISTEN: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Options {
     /// What the report calls the server.
-    pub(crate) url: String,
+    pub(super) url: String,
 }
 
 /// The probe as a session: it connects nothing, but asks, and tells its report as one event in each namespace that is
@@ -175,12 +175,20 @@ impl sio_core::session::Session for Session {
                 self.go_on(now);
             }
             State::Listening {
-                question, heard, ..
+                question,
+                is_open,
+                heard,
+                ..
             } => {
+                let (question, is_open) = (*question, *is_open);
                 let answer = heard.take().unwrap_or(Answer::Silent);
-                let question = *question;
                 self.findings.answered(question, answer);
-                self.close_websocket(now);
+                if is_open {
+                    self.close_websocket(now);
+                } else {
+                    self.out.io(Io::DropWebSocket);
+                    self.go_on(now);
+                }
             }
             State::HangingUp { post, .. } => {
                 let post = *post;
@@ -295,10 +303,13 @@ impl Session {
     fn get_target(&mut self, question: Question) -> String {
         let mut target = match question {
             Question::Poll(version) => self.engine_target(version, "polling"),
-            Question::Legacy => self.target("1/") + "?",
+            Question::Legacy => format!("{}1/?{}", self.config.path, self.config.query),
             _ => return self.target("socket.io.js"),
         };
         self.cache_buster.push(&mut target);
+        if target.ends_with('?') {
+            target.pop();
+        }
         target
     }
 
@@ -594,7 +605,7 @@ impl Session {
 }
 
 /// What a streamed answer began with.
-fn ok() -> Response {
+pub(super) fn ok() -> Response {
     Response {
         status: 200,
         content_type: None,
