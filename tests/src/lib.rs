@@ -19,6 +19,7 @@
 //! | [`group`] | which cases take a deployment |
 //! | [`suites`] | the cases, by group |
 //! | [`protocol`] | what the suites have to know of a protocol, and which server speaks which |
+//! | [`ask`], [`talk`] | clients in a process of their own: one that asks a server something, one that is lost and comes back |
 //! | [`demo`] | what a client can do, in a few lines of output |
 //! | [`faults`] | conversations under faults drawn at random |
 //! | [`outage`] | a server that dies and comes back |
@@ -50,3 +51,4 @@ pub mod scratch;
 pub mod server;
 pub mod soak;
 pub mod suites;
+pub mod talk;

@@ -20,6 +20,7 @@ use sio_conformance::runner::{self, Plan};
 use sio_conformance::server::{SERVERS, Server};
 use sio_conformance::soak;
 use sio_conformance::suites;
+use sio_conformance::talk::Talk;
 
 const HELP: &str = "\
 conformance run [--group servers|deployments]… [--server S]… [--transport polling|websocket|upgrade|htmlfile|jsonp-polling]…
@@ -27,6 +28,8 @@ conformance run [--group servers|deployments]… [--server S]… [--transport po
 conformance serve S          start a server, show its ports, end with Ctrl-D or Ctrl-C
 conformance ask --url U [--server S] [--transport T] [--tag T] [--authority PEM]
                              a client with the environment's proxy asks a server something
+conformance talk --url U [--server S] [--transport T] [--tag T] [--logs]
+                             a client that is lost and comes back, and prints nothing, or its log
 conformance demo [--server S]
 conformance faults [--server S] [--transport T] [--cases N] [--seed X]
                              conversations under faults drawn at random
@@ -75,6 +78,7 @@ fn command() -> Result<ExitCode, Problem> {
             "run" => run(arguments),
             "serve" => serve(arguments),
             "ask" => ask(arguments),
+            "talk" => talk(arguments),
             "demo" => show_demo(arguments),
             "faults" => faults_on_server(arguments),
             "outage" => outage_of_server(arguments),
@@ -249,6 +253,29 @@ fn ask(arguments: lexopt::Parser) -> Result<ExitCode, Problem> {
         authority,
     };
     question.ask().map_err(|failure| failure.to_string())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn talk(arguments: lexopt::Parser) -> Result<ExitCode, Problem> {
+    let (mut url, mut tag, mut logs) = (None, String::new(), false);
+    let (server, mode) = on_server(arguments, |option, values| {
+        match option {
+            "url" => url = Some(values.value()?.string()?),
+            "tag" => tag = values.value()?.string()?,
+            "logs" => logs = true,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    let url = url.ok_or_else(|| Problem::Usage("which URL?".into()))?;
+    let talk = Talk {
+        server,
+        mode,
+        url,
+        tag,
+        logs,
+    };
+    talk.talk().map_err(|failure| failure.to_string())?;
     Ok(ExitCode::SUCCESS)
 }
 

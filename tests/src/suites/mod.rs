@@ -14,6 +14,7 @@ pub mod c5;
 pub mod c6;
 pub mod c7;
 pub mod c8;
+pub mod c9;
 pub mod l1;
 pub mod l2;
 pub mod l3;
@@ -112,6 +113,7 @@ pub(crate) fn of_both<P: Protocol>() -> Vec<Case<P>> {
     cases.extend(c6::cases());
     cases.extend(c7::cases());
     cases.extend(c8::cases());
+    cases.extend(c9::cases());
     cases.extend(replayed::cases());
     cases.extend(c10::cases());
     cases
