@@ -107,7 +107,7 @@ impl WithProtocol for Talking<'_> {
             matches!(status, Status::Error(_))
         })?;
         let nowhere = client.namespace("/nowhere");
-        // Refused, or on 0.9 not answered; 1.0 grants whatever it is asked for.
+        // Refused, or on 0.9 not answered; some servers grant whatever they are asked for.
         if let Ok(granted) = nowhere.timeout(Duration::from_millis(200)).join() {
             granted.disconnect()?;
         }
