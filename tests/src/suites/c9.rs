@@ -83,7 +83,7 @@ fn lose<P: Protocol>(cx: &Context<P>) -> Outcome {
         let has_websocket = transports_of(cx.mode()).contains(&Transport::WebSocket);
         Ok((has_websocket || is_held).then_some(()))
     })?;
-    cx.control().drop_connections("reset")?;
+    cx.control().drop_connections("fin")?;
     Ok(())
 }
 
@@ -264,7 +264,7 @@ fn the_report_tells<P: Protocol>(cx: &Context<P>) -> Outcome {
         "whether it says why there is no WebSocket"
     );
     wait_for_link(cx, &client)?;
-    cx.control().drop_connections("reset")?;
+    cx.control().drop_connections("fin")?;
     log.wait_for("the loss", |status| {
         matches!(status, Status::ReconnectScheduled { .. }).then_some(())
     })?;
