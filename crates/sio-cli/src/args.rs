@@ -99,6 +99,15 @@ Examples:
   sio connect localhost:3000 --namespace /chat --namespace /news
   echo '{\"emit\":\"add\",\"args\":[1,2],\"ack\":1}' | sio connect localhost:3000 --json")]
     Connect(Connect),
+    /// Play a connection again that --record has written
+    #[command(after_help = "\
+Prints the events as `listen` does. Exit code 1 if they are not those that were
+recorded.
+
+Examples:
+  sio listen localhost:3000 --count 1 --record log.jsonl
+  sio replay log.jsonl")]
+    Replay(Replay),
     /// Print a shell's completions
     #[command(after_help = "\
 Examples:
@@ -219,6 +228,20 @@ pub struct Connect {
     pub output: Output,
 }
 
+/// `sio replay`.
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// The file that --record has written
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// Leave out the time of each event
+    #[arg(long, help_heading = "Output")]
+    pub no_time: bool,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "its own type says it")]
+    pub output: Output,
+}
+
 /// How what comes is shown.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
@@ -276,6 +299,9 @@ pub struct Connection {
     /// For connecting, and each ack
     #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
     pub timeout: Duration,
+    /// Write what comes and goes, for sio replay
+    #[arg(long, value_name = "FILE", hide_short_help = true, value_hint = ValueHint::FilePath)]
+    pub record: Option<PathBuf>,
     /// Trust the certificates in this PEM file, too
     #[arg(
         long,

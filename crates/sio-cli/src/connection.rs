@@ -6,7 +6,7 @@ use std::path::Path;
 
 use sio_auto::{Client, ClientBuilder, Protocol};
 use sio_core::{Reconnect, Transport};
-use sio_net::{Proxy, Tls};
+use sio_net::{Proxy, Tls, WireLog};
 
 use crate::args::{Connection, Server};
 use crate::failure::Failure;
@@ -39,6 +39,13 @@ pub(crate) fn builder(options: &Connection) -> Result<ClientBuilder, Failure> {
     }
     if let Some(tls) = tls(options) {
         builder = builder.tls(tls);
+    }
+    if let Some(file) = &options.record {
+        // Whoever records wants to show it to others.
+        let log = WireLog::create(file).map(WireLog::mask_secrets);
+        builder = builder.record(log.map_err(|error| {
+            Failure::usage(format!("cannot write {}: {error}", file.display()))
+        })?);
     }
     Ok(match options.server {
         Server::Auto => builder.protocol(Protocol::Auto),

@@ -11,7 +11,6 @@ use rustyline::validate::Validator;
 use rustyline::{Config, Context, ExternalPrinter, Helper};
 
 use crate::failure::{Exit, Failure};
-use crate::happening::Happening;
 use crate::terminal;
 use crate::typed::COMMANDS;
 
@@ -34,24 +33,34 @@ impl Editor {
         Ok(Box::new(printer))
     }
 
-    /// The next line; `None` at the end.
+    /// The next line.
     ///
     /// # Errors
-    /// Ctrl-C, or what is wrong with the terminal.
-    pub(crate) fn line(&mut self, namespace: &str) -> Result<Option<String>, Happening> {
+    /// What is wrong with the terminal.
+    pub(crate) fn line(&mut self, namespace: &str) -> Result<Typing, Failure> {
         let place = if namespace == "/" { "" } else { namespace };
         match self.0.readline(&format!("{place}> ")) {
             Ok(line) => {
                 if let Some(words) = self.0.helper_mut() {
                     words.remember(&line);
                 }
-                Ok(Some(line))
+                Ok(Typing::Line(line))
             }
-            Err(ReadlineError::Eof) => Ok(None),
-            Err(ReadlineError::Interrupted) => Err(Happening::Interrupted),
-            Err(error) => Err(Happening::Fault(None, broken(error))),
+            Err(ReadlineError::Eof) => Ok(Typing::Over),
+            Err(ReadlineError::Interrupted) => Ok(Typing::Interrupted),
+            Err(error) => Err(broken(error)),
         }
     }
+}
+
+/// What somebody did at the prompt.
+pub(crate) enum Typing {
+    /// Typed a line.
+    Line(String),
+    /// Ctrl-D.
+    Over,
+    /// Ctrl-C.
+    Interrupted,
 }
 
 fn broken(error: ReadlineError) -> Failure {

@@ -41,12 +41,28 @@ pub struct Failure {
     pub kind: &'static str,
     /// The text, on one line.
     pub message: String,
-    /// Which namespace it is about.
-    pub namespace: Option<String>,
-    /// The server's own words.
-    pub reason: Option<Value>,
+    /// What the server said, if it was the server.
+    pub said: Option<Box<Said>>,
     /// What to do next.
     pub hint: Option<&'static str>,
+}
+
+/// The server's own words.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Said {
+    /// In which namespace.
+    pub namespace: String,
+    /// What.
+    pub reason: Value,
+}
+
+impl Said {
+    fn new(namespace: &str, reason: &Value) -> Option<Box<Self>> {
+        Some(Box::new(Self {
+            namespace: namespace.to_owned(),
+            reason: reason.clone(),
+        }))
+    }
 }
 
 impl Failure {
@@ -56,8 +72,7 @@ impl Failure {
             exit,
             kind,
             message: message.into(),
-            namespace: None,
-            reason: None,
+            said: None,
             hint: None,
         }
     }
@@ -86,8 +101,8 @@ impl Failure {
             kind: self.kind,
             message: &self.message,
             line,
-            namespace: self.namespace.as_deref(),
-            reason: self.reason.as_ref(),
+            namespace: self.said.as_ref().map(|said| &*said.namespace),
+            reason: self.said.as_ref().map(|said| &said.reason),
         }
     }
 }
@@ -115,13 +130,11 @@ impl From<&Error> for Failure {
             Error::Encode { .. } => failure(Exit::Usage, "encode"),
             Error::Decode { .. } => failure(Exit::Failed, "decode"),
             Error::Refused { namespace, reason } => Self {
-                namespace: Some(namespace.to_string()),
-                reason: Some(reason.clone()),
+                said: Said::new(namespace, reason),
                 ..failure(Exit::Refused, "refused")
             },
             Error::Server { namespace, reason } => Self {
-                namespace: Some(namespace.to_string()),
-                reason: Some(reason.clone()),
+                said: Said::new(namespace, reason),
                 ..failure(Exit::Refused, "server")
             },
             Error::Http(http) if http.is_refusal() => failure(Exit::Refused, "http")

@@ -53,6 +53,7 @@ fn act(cli: &Cli) -> Result<Exit, Failure> {
         Command::Listen(listen) => (Some(&listen.connection), Some(&listen.output)),
         Command::Emit(emit) => (Some(&emit.connection), Some(&emit.output)),
         Command::Connect(connect) => (Some(&connect.connection), Some(&connect.output)),
+        Command::Replay(replay) => (None, Some(&replay.output)),
         Command::Completions { .. } | Command::Man { .. } => (None, None),
     };
     if connection.is_some_and(|connection| connection.insecure) {
@@ -70,6 +71,7 @@ fn act(cli: &Cli) -> Result<Exit, Failure> {
         Command::Listen(options) => commands::listen::listen(options),
         Command::Emit(options) => commands::emit::emit(options),
         Command::Connect(options) => commands::connect::connect(options),
+        Command::Replay(options) => commands::replay::replay(options),
         Command::Completions { shell } => commands::completions::completions(*shell),
         Command::Man { command } => commands::completions::man(command.as_deref()),
     }

@@ -80,6 +80,12 @@ pub(crate) fn safe(text: &str) -> String {
     safe
 }
 
+/// The same for a text of several lines.
+pub(crate) fn safe_lines(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(safe).collect();
+    lines.join("\n")
+}
+
 /// The name of an event: as it is, or quoted where it would not be one word.
 fn name(event: &str) -> String {
     let is_word = !event.is_empty()
@@ -241,11 +247,9 @@ mod tests {
     #[test]
     fn an_event_reads_as_one_line() {
         let args = [
-            Value::from(
-                [("b", Value::Null), ("a", true.into())]
-                    .into_iter()
-                    .collect::<Value>(),
-            ),
+            [("b", Value::Null), ("a", true.into())]
+                .into_iter()
+                .collect(),
             Value::Bytes(b"abc"[..].into()),
         ];
         let line = event(Some("12:00:01.234"), "/chat", "news", &args, Some(3));

@@ -3,9 +3,12 @@
 use std::io;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use sio_auto::Report;
 use sio_core::{Args, DisconnectReason, Error, Event, Status, Transport, Value};
 
+use crate::commands::replay::Outcome;
 use crate::failure::{Failure, ack_error};
 use crate::json::{AckName, Line, State, to_text};
 use crate::paint;
@@ -28,6 +31,8 @@ pub(crate) enum Form {
 pub(crate) struct Printer {
     form: Form,
     screen: Screen,
+    /// When it happened, if not now.
+    at: Option<Timestamp>,
     /// The last line about the connection as a whole, which every namespace is told of.
     last_shared: String,
 }
@@ -37,6 +42,7 @@ impl Printer {
         Self {
             form,
             screen,
+            at: None,
             last_shared: String::new(),
         }
     }
@@ -44,6 +50,11 @@ impl Printer {
     /// Hands over what was printed.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         self.screen.flush()
+    }
+
+    /// What is printed from here on happened at this time.
+    pub(crate) fn set_time(&mut self, at: Timestamp) {
+        self.at = Some(at);
     }
 
     pub(crate) fn event(&mut self, event: &Event, ask: Option<u64>) -> io::Result<()> {
@@ -194,6 +205,20 @@ impl Printer {
         lines.try_for_each(|line| self.screen.line(&paint::safe(line)))
     }
 
+    /// How a replay ended.
+    pub(crate) fn outcome(&mut self, outcome: &Outcome<'_>) -> io::Result<()> {
+        if self.form == Form::Json {
+            return self
+                .screen
+                .data(&Line::Replay { replay: outcome }.to_text());
+        }
+        for difference in outcome.differences {
+            self.complain(&difference.to_string())?;
+        }
+        self.screen
+            .aside(&paint::remark(None, &outcome.to_string()))
+    }
+
     /// A line of JSON.
     fn json(&mut self, line: &Line<'_>) -> io::Result<()> {
         self.screen.data(&line.to_text())
@@ -218,11 +243,11 @@ impl Printer {
 
     fn time(&self) -> Option<String> {
         match self.form {
-            Form::Events { times: true } | Form::Talk { times: true } => Some(
-                jiff::ZonedDateTime::now()
-                    .strftime("%H:%M:%S%.3f")
-                    .to_string(),
-            ),
+            Form::Events { times: true } | Form::Talk { times: true } => {
+                let at = self.at.unwrap_or_else(Timestamp::now);
+                let here = at.to_zoned_datetime(TimeZone::system());
+                Some(here.strftime("%H:%M:%S%.3f").to_string())
+            }
             _ => None,
         }
     }

@@ -107,7 +107,11 @@ impl Run {
     ///
     /// # Errors
     /// If something else ends it than what it was told to wait for.
-    pub(crate) fn to_its_end(self, printer: &mut Printer, wanted: Wanted) -> Result<Exit, Failure> {
+    pub(crate) fn until_its_end(
+        self,
+        printer: &mut Printer,
+        wanted: Wanted,
+    ) -> Result<Exit, Failure> {
         let mut state = Watch {
             talk: &self.talk,
             post: &self.post,

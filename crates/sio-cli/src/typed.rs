@@ -94,6 +94,11 @@ pub(crate) fn parse(line: &str, number: u64) -> Result<Typed, String> {
     })
 }
 
+/// Whether nothing may be typed behind this line.
+pub(crate) fn is_end(line: &str) -> bool {
+    matches!(line.trim(), "/quit" | "/exit")
+}
+
 fn emit(text: &str, ack: Option<AckName>) -> Result<Command, String> {
     let (event, args) = if text.starts_with('"') {
         // A name that is no word is written as JSON, too.

@@ -3,12 +3,14 @@
 use std::io::{self, BufRead, IsTerminal as _};
 use std::sync::Arc;
 
+use sio_core::Socket as _;
+
 use crate::args::Connect;
 use crate::connection;
-use crate::editor::Editor;
+use crate::editor::{Editor, Typing};
 use crate::failure::{Exit, Failure};
 use crate::happening::{Happening, Post};
-use crate::json::{Command, Input};
+use crate::json::Input;
 use crate::logs;
 use crate::paint;
 use crate::printer::{Form, Printer};
@@ -59,7 +61,7 @@ pub(crate) fn connect(options: &Connect) -> Result<Exit, Failure> {
             times: !options.no_time,
         }
     };
-    run.to_its_end(
+    run.until_its_end(
         &mut Printer::new(form, Screen::new(above)),
         Wanted::default(),
     )
@@ -127,23 +129,17 @@ fn read_typed(editor: &mut Editor, talk: &Talk, post: &Post) {
     loop {
         number += 1;
         match editor.line(&talk.current()) {
-            Ok(Some(line)) => {
+            Ok(Typing::Line(line)) => {
                 do_typed(&line, number, talk, post);
-                let is_end = matches!(
-                    typed::parse(&line, number),
-                    Ok(Typed::Do(Input {
-                        command: Command::Close,
-                        ..
-                    }))
-                );
-                if is_end {
+                if typed::is_end(&line) {
                     return;
                 }
             }
-            Ok(None) => break,
-            Err(happening) => {
-                post.put(happening);
-                return;
+            Ok(Typing::Over) => break,
+            Ok(Typing::Interrupted) => return post.put(Happening::Interrupted),
+            Err(failure) => {
+                post.put(Happening::Fault(None, failure));
+                break;
             }
         }
     }
@@ -166,20 +162,7 @@ fn state(talk: &Talk) -> String {
         ));
     }
     if let Some(client) = talk.client() {
-        match client.transport() {
-            Some(transport) => text.push_str(&format!("over {transport}")),
-            None => text.push_str("no transport"),
-        }
-        if let Some(latency) = client.latency() {
-            text.push_str(&format!(
-                ", last heartbeat {:.1} ms",
-                latency.as_secs_f64() * 1e3
-            ));
-        }
-        match talk.queued() {
-            0 => {}
-            waiting => text.push_str(&format!(", {waiting} emits wait for the connection")),
-        }
+        text.push_str(&paint::safe_lines(&client.report().to_string()));
     }
     text
 }

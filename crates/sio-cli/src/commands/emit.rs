@@ -52,7 +52,7 @@ pub(crate) fn emit(options: &Emit) -> Result<Exit, Failure> {
         strict: true,
         ..Wanted::default()
     };
-    run.to_its_end(&mut Printer::new(form, Screen::new(None)), wanted)
+    run.until_its_end(&mut Printer::new(form, Screen::new(None)), wanted)
 }
 
 fn value(number: usize, argument: &Argument) -> Result<Value, Failure> {

@@ -24,5 +24,5 @@ pub(crate) fn listen(options: &Listen) -> Result<Exit, Failure> {
         count: options.count,
         strict: false,
     };
-    run.to_its_end(&mut Printer::new(form, Screen::new(None)), wanted)
+    run.until_its_end(&mut Printer::new(form, Screen::new(None)), wanted)
 }

@@ -5,3 +5,4 @@ pub(crate) mod connect;
 pub(crate) mod emit;
 pub(crate) mod listen;
 pub(crate) mod probe;
+pub(crate) mod replay;

@@ -36,6 +36,8 @@ pub enum Line<'a, R = ()> {
     Error { error: Fault<'a> },
     /// What a probe found.
     Probe { probe: &'a R },
+    /// How a replay ended.
+    Replay { replay: &'a R },
 }
 
 /// A change of state: of one namespace, or of the connection.

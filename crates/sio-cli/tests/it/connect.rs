@@ -43,11 +43,13 @@ fn a_namespace_that_is_joined_is_the_one_that_emits_go_to() {
     sio.tell("hi");
     socket.expect(r#"42["hi"]"#);
     sio.tell("/state");
-    sio.says(&[
-        "/ connected (emits go here)",
-        "/chat connected",
-        "over websocket",
-    ]);
+    sio.says(&["/ connected (emits go here)", "/chat connected"]);
+    let report = sio.line();
+    assert!(
+        report.starts_with("connected by websocket for "),
+        "{report}"
+    );
+    sio.until("0 events, 0 reconnects");
     sio.tell("/leave chat");
     socket.expect("41/chat,");
     sio.says(&["disconnected /chat: closed by this client"]);

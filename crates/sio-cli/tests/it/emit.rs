@@ -1,34 +1,9 @@
 //! `sio emit`: what arrives, what is printed, and how it ends.
 
-use std::fs;
-use std::path::PathBuf;
-
 use tungstenite::Message;
 
+use crate::scratch::Scratch;
 use crate::stage::{Server, Sio, is_left};
-
-/// A file of this test's own, for as long as it runs.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str, content: &[u8]) -> Self {
-        let name = format!("sio-cli-{}-{name}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::write(&path, content).unwrap();
-        Self(path)
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().unwrap()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // It may be cleared up later.
-        let _ = fs::remove_file(&self.0);
-    }
-}
 
 #[test]
 fn an_event_arrives_before_the_end() {

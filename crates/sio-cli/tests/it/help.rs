@@ -4,12 +4,13 @@ use std::process::Command;
 
 use crate::stage::Sio;
 
-const COMMANDS: [&str; 7] = [
+const COMMANDS: [&str; 8] = [
     "",
     "probe",
     "listen",
     "emit",
     "connect",
+    "replay",
     "completions",
     "man",
 ];

@@ -6,4 +6,6 @@ mod ending;
 mod help;
 mod lines;
 mod listen;
+mod replay;
+mod scratch;
 mod stage;
