@@ -23,6 +23,7 @@ pub mod l5;
 pub mod l6;
 pub mod l7;
 pub mod l8;
+pub mod probe;
 pub mod r1;
 pub mod replayed;
 pub mod v1;
@@ -115,6 +116,7 @@ pub(crate) fn of_both<P: Protocol>() -> Vec<Case<P>> {
     cases.extend(c8::cases());
     cases.extend(c9::cases());
     cases.extend(replayed::cases());
+    cases.extend(probe::cases());
     cases.extend(c10::cases());
     cases
 }

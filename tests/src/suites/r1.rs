@@ -11,7 +11,7 @@ type Cx = Context<sio_v1::Session>;
 /// The cases, for the refusing server only.
 #[must_use]
 pub fn cases() -> Vec<Case> {
-    vec![
+    let mut cases = vec![
         Case {
             id: "R1.1",
             title: "A server without allowEIO3: connect fails in time, and names the cause and the remedy",
@@ -24,7 +24,9 @@ pub fn cases() -> Vec<Case> {
             modes: ALL,
             run: nothing_is_left,
         },
-    ]
+    ];
+    cases.extend(super::probe::of_refusing());
+    cases
 }
 
 fn connect_names_the_remedy(cx: &Cx) -> Outcome {

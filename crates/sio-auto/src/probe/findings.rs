@@ -70,7 +70,7 @@ impl Findings {
             } => {
                 // Polling is switched off.
                 wanted.extend([Question::ScriptHead, Question::WebSocket(4)]);
-                if self.websocket4.is_some() && !self.has_no_4() {
+                if self.websocket4.is_some() && !self.has_no_4() && !self.is_3_0() {
                     wanted.push(Question::WebSocket(3));
                 }
             }
@@ -83,7 +83,7 @@ impl Findings {
             }
             Answer::Refused { .. } => {
                 wanted.push(Question::ScriptHead);
-                if self.major().is_some_and(|major| major >= 3) {
+                if self.major().is_some_and(|major| major >= 3) && !self.is_3_0() {
                     wanted.push(Question::Poll(3));
                 }
             }
@@ -120,10 +120,20 @@ impl Findings {
         ) || self.major().is_some_and(|major| major < 3)
     }
 
-    /// The major version of the client that the server hands out.
+    /// The version of the client that the server hands out.
+    pub(super) fn script_version(&self) -> Option<&str> {
+        self.script.as_ref()?.version()
+    }
+
+    /// The first number of it.
     pub(super) fn major(&self) -> Option<u8> {
-        let version = self.script.as_ref()?.version()?;
-        version.split('.').next()?.parse().ok()
+        self.script_version()?.split('.').next()?.parse().ok()
+    }
+
+    /// Whether it is 3.0, which never speaks Engine.IO 3.
+    pub(super) fn is_3_0(&self) -> bool {
+        self.script_version()
+            .is_some_and(|version| version.starts_with("3.0."))
     }
 
     /// Keeps the answer to a question about Engine.IO.

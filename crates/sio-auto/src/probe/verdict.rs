@@ -201,6 +201,9 @@ impl Findings {
 
     /// Whether a 3.x or 4.x server speaks Engine.IO 3.
     fn allows_eio3(&self) -> Option<bool> {
+        if self.is_3_0() {
+            return Some(false);
+        }
         match (&self.poll3, &self.websocket3) {
             (Some(Answer::Framed { .. }), _)
             | (
@@ -245,7 +248,7 @@ impl Findings {
     }
 
     fn version(&self) -> Option<String> {
-        let version = self.script.as_ref()?.version()?;
+        let version = self.script_version()?;
         let shared = SHARED_CLIENTS.iter().find(|(client, _)| *client == version);
         Some(shared.map_or(version, |(_, servers)| servers).to_owned())
     }
@@ -260,10 +263,14 @@ impl Findings {
                 "if non-ASCII text arrives garbled on a WebSocket, the server is 1.0.x: set \
                  `Options::new().double_encoded_websocket(true)`",
             ),
-            (Family::V3, Some(false)) if matches!(self.poll3, Some(Answer::Bare(_))) => advise(
-                "3.0 speaks Engine.IO 4 only: update it to 3.1 or later and set `allowEIO3: true`, or use a client for \
+            (Family::V3, Some(false))
+                if self.is_3_0() || matches!(self.poll3, Some(Answer::Bare(_))) =>
+            {
+                advise(
+                    "3.0 speaks Engine.IO 4 only: update it to 3.1 or later and set `allowEIO3: true`, or use a client for \
                  Engine.IO 4",
-            ),
+                );
+            }
             (Family::V3 | Family::V4, Some(false)) => advise(
                 "set `allowEIO3: true` in the server's options, or use a client for Engine.IO 4",
             ),
@@ -297,14 +304,18 @@ impl Findings {
                     .as_ref()
                     .is_some_and(|answer| answer.open().is_some()) => {}
                 _ => {
-                    if report.server == Family::Unknown {
-                        report.came = Some(refusal(*status, message));
-                    }
+                    let refusal = match &self.poll3 {
+                        // Of the version that it speaks.
+                        Some(Answer::Other(page)) => page.text.clone(),
+                        _ => refusal(*status, message),
+                    };
                     report.advice.push(format!(
-                        "the server refuses this client ({}): give it what it asks for, by query, header, cookie or \
-                         origin",
-                        refusal(*status, message)
+                        "the server refuses this client ({refusal}): give it what it asks for, by query, header, cookie or \
+                         origin"
                     ));
+                    if report.server == Family::Unknown {
+                        report.came = Some(refusal);
+                    }
                 }
             }
         }
@@ -358,6 +369,10 @@ impl Findings {
             Some(Answer::Message { open, connected }) => match (connected, open.max_payload) {
                 (true, _) => {
                     "an open packet, then the root without being asked for it, which is Engine.IO 3"
+                        .to_owned()
+                }
+                (false, _) if asked_for_3 => {
+                    "an open packet, and nothing behind it: Engine.IO 4, or slow middleware"
                         .to_owned()
                 }
                 (false, Some(_)) => {
