@@ -214,6 +214,7 @@ impl<P: Server> Network<P> {
         }
         Some(match (tape.flag(), was_opening) {
             (false, _) => Input::WebSocketFailed(cut()),
+            (true, true) if tape.flag() => Input::WebSocketUnanswered(cut()),
             (true, true) => {
                 let body = tape.bytes().to_vec();
                 Input::WebSocketRefused(response(None, body, tape))

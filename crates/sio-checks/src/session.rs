@@ -202,9 +202,10 @@ impl<'a, P: Server> World<'a, P> {
     /// Reports of a WebSocket that may not be there: nothing is promised then, but that there is no panic.
     fn forget_the_contract(&mut self) {
         while !self.tape.is_over() {
-            let input = match self.tape.below(4) {
+            let input = match self.tape.below(5) {
                 0 => Input::WebSocketOpened,
                 1 => Input::WebSocketFailed(cut()),
+                2 => Input::WebSocketUnanswered(cut()),
                 _ => P::message(&mut self.tape),
             };
             self.log.note(|| format!("{input:?}"));

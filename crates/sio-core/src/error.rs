@@ -275,7 +275,12 @@ pub enum UsageError {
 
 /// An HTTP answer that is no part of the protocol.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} was answered with HTTP status {status}{}{}", hint_text(.hint), snippet_text(.snippet))]
+#[error(
+    "{what} was answered with HTTP status {status}{}{}{}",
+    type_text(.content_type),
+    hint_text(.hint),
+    snippet_text(.snippet)
+)]
 #[non_exhaustive]
 pub struct HttpError {
     /// Which request it was, for example `the handshake`.
@@ -333,7 +338,8 @@ impl HttpError {
         self.snippet = ByteString::new();
         let target = location.map_or_else(|| "nowhere".to_owned(), without_secrets);
         self.with_hint(format!(
-            "it redirects to {target}; redirects are not followed"
+            "it redirects to {target}; redirects are not followed: use the URL it leads to, or, where that is a login, \
+             log in first and send its cookie or header"
         ))
     }
 
@@ -375,6 +381,14 @@ fn without_secrets(url: &str) -> String {
         Some(at) if at >= start => format!("{}{}", &url[..start], &url[at + 1..]),
         _ => url.to_owned(),
     }
+}
+
+/// The media type, without its parameters.
+fn type_text(content_type: &Option<ByteString>) -> String {
+    let media_type = content_type
+        .as_deref()
+        .and_then(|text| text.split(';').next());
+    media_type.map_or_else(String::new, |text| format!(", {}", text.trim()))
 }
 
 fn hint_text(hint: &Option<ByteString>) -> String {
@@ -470,12 +484,19 @@ mod tests {
     }
 
     #[test]
-    fn http_error_shows_hint_and_snippet() {
-        let error =
-            HttpError::new("the handshake", 404, None, b"not here").with_hint("wrong path?");
+    fn http_error_shows_type_hint_and_snippet() {
+        let of_type = |content_type: Option<&'static str>| {
+            let content_type = content_type.map(Into::into);
+            let error = HttpError::new("the handshake", 404, content_type, b"not here");
+            Error::from(error.with_hint("wrong path?")).to_string()
+        };
         assert_eq!(
-            Error::from(error).to_string(),
+            of_type(None),
             "the handshake was answered with HTTP status 404 (wrong path?): not here"
+        );
+        assert_eq!(
+            of_type(Some("text/html; charset=utf-8")),
+            "the handshake was answered with HTTP status 404, text/html (wrong path?): not here"
         );
     }
 

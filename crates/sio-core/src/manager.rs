@@ -635,7 +635,13 @@ impl<S: Session, W> Manager<S, W> {
     }
 
     fn time_is_up(&mut self, deadline: Deadline, after: Duration, now: Instant) {
-        let error = Error::timeout(deadline, after).during(self.doing.clone());
+        let waits_for = self
+            .link
+            .session_mut()
+            .and_then(|session| session.waits_for());
+        let error = Error::timeout(deadline, after)
+            .during(waits_for.map(ByteString::from_static))
+            .during(self.doing.clone());
         self.shut_because(error.into(), now);
     }
 

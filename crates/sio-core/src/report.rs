@@ -72,6 +72,7 @@ impl Counters {
             Input::HttpFailed { .. }
             | Input::WebSocketOpened
             | Input::WebSocketClosed { .. }
+            | Input::WebSocketUnanswered(_)
             | Input::WebSocketFailed(_) => 0,
         };
         self.bytes_received += bytes as u64;

@@ -82,6 +82,13 @@ pub trait Session: Sized + Send + 'static {
     #[must_use]
     fn poll_timeout(&self) -> Option<Instant>;
 
+    /// What is waited for before the session can be used, for the error of a deadline that passes; `None` where what the
+    /// network is busy with says more.
+    #[must_use]
+    fn waits_for(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Bytes that were commanded and not yet put out.
     #[must_use]
     fn backlog(&self) -> usize;
@@ -202,6 +209,8 @@ pub enum Input {
     },
     /// The WebSocket's handshake was answered with something else than 101.
     WebSocketRefused(Response),
+    /// The WebSocket's handshake got no answer: the server closed the connection instead.
+    WebSocketUnanswered(Error),
     /// The WebSocket could not be opened, or broke.
     WebSocketFailed(Error),
 }
@@ -244,6 +253,15 @@ impl Response {
         const HINT: &str = "a web page answers here, not Socket.IO: are host, port and path right?";
         let is_page = self.body.trim_ascii_start().starts_with(b"<");
         is_page.then(|| self.to_error(what).with_hint(HINT))
+    }
+
+    /// The error for an answer of status 200 that no server of any Socket.IO version gives to `what`.
+    #[must_use]
+    pub fn foreign_error(&self, what: &'static str) -> HttpError {
+        const HINT: &str =
+            "this is not what a Socket.IO server answers: are host, port and path right?";
+        self.page_error(what)
+            .unwrap_or_else(|| self.to_error(what).with_hint(HINT))
     }
 }
 

@@ -13,7 +13,7 @@
 //! | key | what |
 //! | --- | --- |
 //! | `start` | a session begins, with these settings; the lines that follow are of it |
-//! | `in` | arrived from the network: `response`, `data`, `request_failed`, `websocket_opened`, `text`, `binary`, `websocket_closed`, `websocket_refused`, `websocket_failed` |
+//! | `in` | arrived from the network: `response`, `data`, `request_failed`, `websocket_opened`, `text`, `binary`, `websocket_closed`, `websocket_refused`, `websocket_unanswered`, `websocket_failed` |
 //! | `do` | the program wants: `join`, `leave`, `emit`, `ack`, `close` |
 //! | `tick` | time has passed that the session waited for |
 //! | `out` | to be done on the network: `get`, `post`, `head`, `cancel`, `open_websocket`, `text`, `binary`, `close_websocket`, `drop_websocket` |

@@ -212,7 +212,9 @@ impl sio_core::session::Session for Session {
                 let error = explain::no_websocket(&response);
                 self.websocket_ended(error.into());
             }
-            Input::WebSocketFailed(error) => self.websocket_ended(error.into()),
+            Input::WebSocketUnanswered(error) | Input::WebSocketFailed(error) => {
+                self.websocket_ended(error.into());
+            }
         }
     }
 

@@ -11,6 +11,7 @@ use sio_core::session::{Input, Response, WebSocketRules};
 use tungstenite::error::ProtocolError;
 use tungstenite::handshake::MidHandshake;
 use tungstenite::handshake::client::generate_key;
+use tungstenite::handshake::headers::MAX_HEADERS;
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{ClientHandshake, HandshakeError, Message, Utf8Bytes, WebSocket};
@@ -65,6 +66,8 @@ enum Stage {
     Dialling(Box<Dial>),
     Handshaking(Box<MidHandshake<ClientHandshake<Socket>>>),
     Open(Box<WebSocket<Socket>>),
+    /// The server has accepted, and then answers in HTTP where frames should be: 4.x without allowEIO3 does.
+    SecondAnswer(Box<WebSocket<Socket>>),
     Over,
 }
 
@@ -99,7 +102,7 @@ impl WebSocketLeg {
         match &self.stage {
             Stage::Dialling(dial) => Some(dial.doing()),
             Stage::Handshaking(_) => Some(format!("opening {}", self.context())),
-            Stage::Open(_) | Stage::Over => None,
+            Stage::Open(_) | Stage::SecondAnswer(_) | Stage::Over => None,
         }
     }
 
@@ -154,11 +157,27 @@ impl WebSocketLeg {
                             self.stage = Stage::Open(socket);
                             progress
                         }
+                        Err(_) if socket.get_ref().may_be_second_answer() => {
+                            self.stage = Stage::SecondAnswer(socket);
+                            continue;
+                        }
                         Err(error) => {
-                            let error = self.read_error(&socket, error);
-                            Progress::Input(Input::WebSocketFailed(error))
+                            Progress::Input(Input::WebSocketFailed(self.read_error(error)))
                         }
                     };
+                }
+                Stage::SecondAnswer(mut socket) => {
+                    let watched = socket.get_mut();
+                    watched.left = usize::MAX; // it reads no more than it keeps
+                    if watched.read_second_answer() {
+                        let refused = watched.second_answer();
+                        return Progress::Input(match refused {
+                            Some(response) => Input::WebSocketRefused(refusal(response)),
+                            None => self.nothing_to_read(),
+                        });
+                    }
+                    self.stage = Stage::SecondAnswer(socket);
+                    return Progress::Blocked;
                 }
                 Stage::Over => return Progress::Blocked,
             }
@@ -277,20 +296,24 @@ impl WebSocketLeg {
                 self.store_cookies(response.headers());
                 Input::WebSocketRefused(refusal(*response))
             }
+            tungstenite::Error::Protocol(ProtocolError::HandshakeIncomplete) => {
+                self.unanswered(self.request.is_first && self.request.route.tls.is_none())
+            }
+            // The end of TLS without its goodbye.
+            tungstenite::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                self.unanswered(false)
+            }
             error => Input::WebSocketFailed(self.handshake_error(error)),
         }
     }
 
+    fn unanswered(&self, may_want_tls: bool) -> Input {
+        let error = ClosedWithoutAnswer { may_want_tls };
+        Input::WebSocketUnanswered(Error::transport(self.context(), error))
+    }
+
     fn handshake_error(&self, error: tungstenite::Error) -> Error {
         match error {
-            tungstenite::Error::Protocol(ProtocolError::HandshakeIncomplete) => {
-                let may_want_tls = self.request.is_first && self.request.route.tls.is_none();
-                Error::transport(self.context(), ClosedWithoutAnswer { may_want_tls })
-            }
-            tungstenite::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                let may_want_tls = false;
-                Error::transport(self.context(), ClosedWithoutAnswer { may_want_tls })
-            }
             tungstenite::Error::Io(error) => Error::transport(self.context(), error),
             tungstenite::Error::AttackAttempt => Error::protocol(self.context(), HeadTooLarge),
             tungstenite::Error::Capacity(_) => Error::protocol(self.context(), TooManyHeaders),
@@ -310,17 +333,18 @@ impl WebSocketLeg {
         }
     }
 
-    fn read_error(&self, socket: &WebSocket<Socket>, error: tungstenite::Error) -> Error {
+    /// What is neither a frame nor an answer.
+    fn nothing_to_read(&self) -> Input {
+        Input::WebSocketFailed(Error::protocol(self.context(), NeitherFrameNorAnswer))
+    }
+
+    fn read_error(&self, error: tungstenite::Error) -> Error {
         match error {
             tungstenite::Error::Io(error) => Error::transport(self.context(), error),
             tungstenite::Error::Capacity(_) => {
                 Error::protocol(self.context(), MessageTooLarge(self.request.max_message))
             }
-            error => match socket.get_ref().second_status_line() {
-                // 4.x without allowEIO3 answers 101, and then writes an HTTP error where frames should be.
-                Some(head) => Error::protocol(self.context(), HttpInsteadOfFrames(head)),
-                None => self.broken(error),
-            },
+            error => self.broken(error),
         }
     }
 
@@ -355,7 +379,7 @@ fn read(socket: &mut WebSocket<Socket>) -> Result<Progress, tungstenite::Error> 
             }
             Err(error) if is_end(&error) => {
                 // An answer too short for the frame that its first bytes announce ends like this, too.
-                if socket.get_ref().second_status_line().is_some() {
+                if socket.get_ref().may_be_second_answer() {
                     return Err(error);
                 }
                 Input::WebSocketClosed {
@@ -463,18 +487,12 @@ struct MessageTooLarge(usize);
 struct HeadTooLarge;
 
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the answer's head has more headers than the limit of {}",
-    tungstenite::handshake::headers::MAX_HEADERS
-)]
+#[error("the answer's head has more headers than the limit of {}", MAX_HEADERS)]
 struct TooManyHeaders;
 
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the server accepted the WebSocket and then wrote {0:?} where frames should be: it is Socket.IO 4 without \
-     allowEIO3, which this protocol version cannot talk to"
-)]
-struct HttpInsteadOfFrames(String);
+#[error("what came first is no frame, and begins like an HTTP answer that cannot be read")]
+struct NeitherFrameNorAnswer;
 
 /// A stream that remembers how the peer began, to explain what cannot be read, and that takes breaks.
 #[derive(Debug)]
@@ -491,8 +509,8 @@ pub(crate) struct Watched<S> {
 }
 
 impl<S> Watched<S> {
-    /// Enough for the head of an answer and the first line behind it.
-    const HEAD: usize = 2048;
+    /// Enough for the head of an answer and another answer behind it, as short as refusals are.
+    const HEAD: usize = 8 << 10;
 
     fn new(stream: S, is_plain: bool) -> Self {
         Self {
@@ -509,13 +527,68 @@ impl<S> Watched<S> {
         self.head = None;
     }
 
-    /// The first line behind the handshake, if it is the status line of another HTTP answer.
-    fn second_status_line(&self) -> Option<String> {
+    /// What came behind the handshake's answer, until the first message was read.
+    fn behind_handshake(&self) -> Option<&[u8]> {
         let head = self.head.as_deref()?;
         let end = head.windows(4).position(|bytes| bytes == b"\r\n\r\n")?;
-        let line = head[end + 4..].split(|&byte| byte == b'\r').next()?;
-        line.starts_with(b"HTTP/1.")
-            .then(|| String::from_utf8_lossy(line).into_owned())
+        Some(&head[end + 4..])
+    }
+
+    /// Whether it begins like another HTTP answer, or is the beginning of that. No server's frame begins like this.
+    fn may_be_second_answer(&self) -> bool {
+        const HTTP: &[u8] = b"HTTP/1.";
+        self.behind_handshake().is_some_and(|bytes| {
+            let known = bytes.len().min(HTTP.len());
+            known > 0 && bytes[..known] == HTTP[..known]
+        })
+    }
+
+    /// The second answer, as far as it has come; `None` before its head is complete.
+    fn second_answer(&self) -> Option<http::Response<Option<Vec<u8>>>> {
+        let bytes = self.behind_handshake()?;
+        let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+        let mut head = httparse::Response::new(&mut headers);
+        let Ok(httparse::Status::Complete(end)) = head.parse(bytes) else {
+            return None;
+        };
+        let mut response = http::Response::builder().status(head.code?);
+        for header in head.headers.iter() {
+            response = response.header(header.name, header.value);
+        }
+        response.body(Some(bytes[end..].to_vec())).ok()
+    }
+
+    /// Whether nothing of the second answer is missing.
+    fn has_second_answer(&self) -> bool {
+        self.second_answer().is_some_and(|response| {
+            let length = text(response.headers(), &header::CONTENT_LENGTH);
+            let length: Option<usize> = length.and_then(|length| length.trim().parse().ok());
+            let body = response.body().as_ref().map_or(0, Vec::len);
+            length.is_some_and(|length| body >= length)
+        })
+    }
+}
+
+impl<S: Read> Watched<S> {
+    /// Reads on, where no frames come; returns whether nothing more is to come of the second answer.
+    fn read_second_answer(&mut self) -> bool {
+        let mut buffer = [0; 512];
+        loop {
+            let is_full = self
+                .head
+                .as_ref()
+                .is_none_or(|head| head.len() >= Self::HEAD);
+            if is_full || self.has_second_answer() {
+                return true;
+            }
+            match self.read(&mut buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // The end, also one that is an error: what has come is all there is.
+                Ok(0) | Err(_) => return true,
+                Ok(_) => {}
+            }
+        }
     }
 }
 
@@ -629,6 +702,14 @@ mod tests {
 
     /// A server that accepts a WebSocket, writes these bytes behind its answer, and returns what it reads.
     fn serve(frames: Vec<u8>) -> (SocketAddr, thread::JoinHandle<Vec<u8>>) {
+        serve_in_pieces(vec![frames], false)
+    }
+
+    /// The same; only the first piece comes with the answer, and the end of its side may follow the last one.
+    fn serve_in_pieces(
+        pieces: Vec<Vec<u8>>,
+        ends: bool,
+    ) -> (SocketAddr, thread::JoinHandle<Vec<u8>>) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let run = move || {
@@ -651,10 +732,23 @@ mod tests {
                  Sec-WebSocket-Accept: {accept}\r\n\r\n"
             )
             .into_bytes();
-            answer.extend(frames);
-            peer.write_all(&answer).unwrap();
+            peer.set_nodelay(true).unwrap();
+            for piece in pieces {
+                answer.extend(piece);
+                // The client may have seen enough before the last piece.
+                if peer.write_all(&answer).is_err() {
+                    break;
+                }
+                answer.clear();
+            }
+            if ends {
+                peer.shutdown(std::net::Shutdown::Write).unwrap();
+            }
             let mut read = Vec::new();
-            peer.read_to_end(&mut read).unwrap();
+            if let Err(error) = peer.read_to_end(&mut read) {
+                // A client that goes with bytes unread resets the connection.
+                assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+            }
             read
         };
         (address, thread::spawn(run))
@@ -682,6 +776,58 @@ mod tests {
         drop(client);
         let sent = server.join().unwrap();
         assert_eq!((sent[0], sent.len()), (0x81, 9), "one text and no pong");
+    }
+
+    /// What a client makes of these pieces where frames should be.
+    fn second_answer(pieces: Vec<Vec<u8>>, ends: bool) -> Input {
+        let (address, server) = serve_in_pieces(pieces, ends);
+        let mut client = Client::connect(address, WebSocketRules::RFC_6455);
+        assert!(matches!(client.next(), Input::WebSocketOpened));
+        let input = client.next();
+        drop(client);
+        server.join().unwrap();
+        input
+    }
+
+    #[test]
+    fn an_http_answer_where_frames_should_be_is_read_in_any_pieces() {
+        let answer =
+            b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-type: text/html\r\n\
+                       Content-Length: 28\r\n\r\nUnsupported protocol version";
+        let each_byte = answer.iter().map(|&byte| vec![byte]).collect();
+        for pieces in [vec![answer.to_vec()], each_byte] {
+            let Input::WebSocketRefused(response) = second_answer(pieces, false) else {
+                panic!("expected a refusal");
+            };
+            assert_eq!(
+                (response.status, response.content_type.as_deref()),
+                (400, Some("text/html"))
+            );
+            assert_eq!(response.body, "Unsupported protocol version");
+        }
+    }
+
+    #[test]
+    fn an_http_answer_without_a_length_ends_with_the_stream() {
+        let answer = b"HTTP/1.1 503 Busy\r\n\r\nlater";
+        let Input::WebSocketRefused(response) = second_answer(vec![answer.to_vec()], true) else {
+            panic!("expected a refusal");
+        };
+        assert_eq!((response.status, &response.body[..]), (503, &b"later"[..]));
+    }
+
+    #[test]
+    fn what_only_begins_like_an_http_answer_is_an_error() {
+        let endless = [b"HTTP/1.1 200 OK\r\nX: ".to_vec(), vec![b'x'; 64 << 10]].concat();
+        for (bytes, ends) in [(b"HTTP/1.1 4".to_vec(), true), (endless, false)] {
+            let Input::WebSocketFailed(error) = second_answer(vec![bytes], ends) else {
+                panic!("expected an error");
+            };
+            assert!(
+                error.chain().contains("begins like an HTTP answer"),
+                "{error:?}"
+            );
+        }
     }
 
     #[test]

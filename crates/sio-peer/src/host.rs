@@ -76,7 +76,7 @@ impl<W: Words> Host<W> {
         self.url.clone()
     }
 
-    /// The next so many requests are cut without an answer.
+    /// The next so many requests are cut without an answer; besides, those that only ask why.
     pub fn refuse(&self, times: usize) {
         self.shared.refusals.store(times, Ordering::Release);
     }
@@ -182,17 +182,27 @@ fn take_in<W: Words>(mut peer: Peer, shared: &Arc<Shared>) {
         let Some(request) = peer.any_within(A_MOMENT) else {
             continue;
         };
+        let handshake = match request.header("upgrade") {
+            Some(_) => None,
+            None => match W::handshake(&session_id(count)) {
+                Some(handshake) => Some(handshake),
+                // Asked over polling because a WebSocket was refused: that is a part of the refusal.
+                None => {
+                    request.close();
+                    continue;
+                }
+            },
+        };
         let left = shared.refusals.load(Ordering::Acquire);
         if left > 0 {
             shared.refusals.store(left - 1, Ordering::Release);
             request.close();
             continue;
         }
-        if request.header("upgrade").is_none() {
-            let sid = session_id(count);
+        if let Some(handshake) = handshake {
+            handshakes.insert(session_id(count), told(&request));
             count += 1;
-            handshakes.insert(sid.clone(), told(&request));
-            request.answer(&W::handshake(&sid).expect("a protocol with handshakes"));
+            request.answer(&handshake);
             continue;
         }
         let mut requests = Vec::new();

@@ -429,7 +429,7 @@ impl<W: Wire> World<W> {
                     }
                     Method::Post => {
                         assert!(self.network.post.is_none(), "a second POST");
-                        assert!(self.network.is_open && !request.body.is_empty());
+                        assert!(!request.body.is_empty());
                         self.network.post = Some(request.id);
                     }
                 }
@@ -625,6 +625,7 @@ impl<W: Wire> World<W> {
                     self.network.websocket = false;
                     let text = "".into();
                     let input = match self.dice.roll(2) {
+                        0 if !self.network.accepted => Input::WebSocketUnanswered(failed()),
                         0 => Input::WebSocketClosed { code: None, text },
                         _ => Input::WebSocketFailed(failed()),
                     };

@@ -234,6 +234,12 @@ pub enum SessionError {
     /// Only clients upgrade.
     #[error("expected no upgrade packet from a server")]
     ServerUpgraded,
+    /// A WebSocket of its own ends without a word where polling works.
+    #[error(
+        "a session over polling can be opened here, so the server's `transports` setting, or a proxy before it, keeps \
+         WebSockets away: leave polling among the client's `transports`"
+    )]
+    OnlyPollingWorks,
     /// The WebSocket of an upgrade began with something else than the answer to the probe.
     #[error("expected \"3probe\" first, found {0:?}")]
     WrongProbe(String),

@@ -6,6 +6,7 @@
 //!                                     │   ▲ └─ Upgrade: Opening → Probing → Pausing ─┐
 //!                                     │   └───────────── upgrade failed ─────────────┘
 //!  WebSocketHandshake ──── open packet ────────────────────────────────────► WebSocket
+//!          └─── silent, or ended: one question over polling, by whose answer it may end
 //!
 //!  Polling ──── close ───► ClosingPolling ──── post answered ───► Closed
 //!  WebSocket ── close ───► ClosingWebSocket ── stream ended ────► Closed
@@ -13,8 +14,9 @@
 //! ```
 //!
 //! The rules, and where they are: the heartbeat in `heartbeat.rs`, requests and their answers in `polling.rs`, the upgrade
-//! in `upgrade.rs`, closing in `closing.rs`, what received packets mean in `inbound.rs`, URLs in `target.rs`. This file
-//! holds the states, and takes inputs and commands to where they belong.
+//! in `upgrade.rs`, closing in `closing.rs`, what received packets mean in `inbound.rs`, URLs in `target.rs`, what an odd
+//! answer means in `explain.rs`, and the question that a silent WebSocket leads to in `inquiry.rs`. This file holds the
+//! states, and takes inputs and commands to where they belong.
 //!
 //! - One GET and at most one POST are out at any time; a GET is never cancelled while the session shall live.
 //! - Posts are always in binary framing, the one form every server version reads.
@@ -24,6 +26,7 @@ mod closing;
 mod explain;
 mod heartbeat;
 mod inbound;
+mod inquiry;
 mod polling;
 mod target;
 mod upgrade;
@@ -49,6 +52,7 @@ use crate::packet::write;
 
 use self::heartbeat::Heartbeat;
 use self::inbound::Inbound;
+use self::inquiry::{Inquiry, Unopened};
 use self::target::Targets;
 use self::upgrade::Upgrade;
 
@@ -75,6 +79,8 @@ pub struct Session {
     config: SessionConfig<Options>,
     targets: Targets,
     state: State,
+    connect_by: Instant,
+    inquiry: Inquiry,
     heartbeat: Option<Heartbeat>,
     inbound: Inbound,
     /// What waits for a post or for the end of the upgrade.
@@ -95,7 +101,7 @@ enum State {
     PollingHandshake {
         get: Option<RequestId>,
     },
-    WebSocketHandshake,
+    WebSocketHandshake(Unopened),
     Polling(Polling),
     WebSocket,
     ClosingPolling(ClosingPolling),
@@ -131,11 +137,13 @@ impl sio_core::session::Session for Session {
     const REJOINS: bool = true;
     const WEBSOCKET: WebSocketRules = WebSocketRules::RFC_6455;
 
-    fn start(config: SessionConfig<Options>, _connect_by: Instant, _now: Instant) -> Self {
+    fn start(config: SessionConfig<Options>, connect_by: Instant, _now: Instant) -> Self {
         let mut session = Self {
             targets: Targets::new(&config),
             inbound: Inbound::new(&config.limits),
             state: State::Closed,
+            connect_by,
+            inquiry: Inquiry::NotYet,
             heartbeat: None,
             queue: VecDeque::new(),
             queued_bytes: 0,
@@ -149,7 +157,7 @@ impl sio_core::session::Session for Session {
             Some(Transport::WebSocket) => {
                 let target = session.targets.websocket();
                 session.out.io(Io::OpenWebSocket(target));
-                session.state = State::WebSocketHandshake;
+                session.state = State::WebSocketHandshake(Unopened::default());
             }
             _ => {
                 let get = session.get();
@@ -166,15 +174,18 @@ impl sio_core::session::Session for Session {
             Input::HttpData { .. } => {} // no request of this session is streamed
             Input::WebSocketText(text) => self.websocket_text(text, now),
             Input::WebSocketBinary(bytes) => self.websocket_binary(bytes, now),
-            Input::WebSocketOpened => self.websocket_opened(),
+            Input::WebSocketOpened => self.websocket_opened(now),
             Input::WebSocketClosed { code, text } => {
-                self.websocket_ended(Ended::Closed(code, text));
+                self.websocket_ended(Ended::Closed(code, text), now);
             }
             Input::WebSocketRefused(response) => {
                 let error = explain::no_websocket(&response);
-                self.websocket_ended(Ended::Failed(error));
+                self.websocket_ended(Ended::Failed(error), now);
             }
-            Input::WebSocketFailed(error) => self.websocket_ended(Ended::Failed(error)),
+            Input::WebSocketUnanswered(error) => {
+                self.websocket_ended(Ended::Unanswered(error), now);
+            }
+            Input::WebSocketFailed(error) => self.websocket_ended(Ended::Failed(error), now),
         }
     }
 
@@ -205,6 +216,7 @@ impl sio_core::session::Session for Session {
     fn handle_timeout(&mut self, now: Instant) {
         self.beat(now);
         self.upgrade_timeout(now);
+        self.inquiry_timeout(now);
         let closing_until = match &self.state {
             State::ClosingPolling(closing) => Some(closing.until),
             State::ClosingWebSocket { until } => Some(*until),
@@ -228,7 +240,18 @@ impl sio_core::session::Session for Session {
             _ => None,
         };
         let heartbeat = self.heartbeat.as_ref().map(Heartbeat::next_deadline);
-        [state, heartbeat].into_iter().flatten().min()
+        let inquiry = self.inquiry.deadline();
+        [state, heartbeat, inquiry].into_iter().flatten().min()
+    }
+
+    fn waits_for(&self) -> Option<&'static str> {
+        match &self.state {
+            State::WebSocketHandshake(unopened) => unopened.waits_for(),
+            State::Polling(_) | State::WebSocket => {
+                (!self.inbound.has_root()).then_some(explain::NO_ROOT)
+            }
+            _ => None,
+        }
     }
 
     fn backlog(&self) -> usize {
@@ -304,6 +327,8 @@ const RESERVED: [&str; 15] = [
 /// How a WebSocket ended.
 enum Ended {
     Closed(Option<u16>, ByteString),
+    /// Its handshake got no answer.
+    Unanswered(Error),
     Failed(Error),
 }
 
@@ -311,7 +336,7 @@ impl Ended {
     fn into_reason(self) -> DisconnectReason {
         match self {
             Self::Closed(code, text) => DisconnectReason::TransportClose { code, text },
-            Self::Failed(error) => error.into(),
+            Self::Unanswered(error) | Self::Failed(error) => error.into(),
         }
     }
 
@@ -323,16 +348,17 @@ impl Ended {
 impl Session {
     // --- WebSocket ----------------------------------------------------------------------------------------------
 
-    fn websocket_opened(&mut self) {
-        if let State::Polling(_) = self.state {
-            self.probe();
+    fn websocket_opened(&mut self, now: Instant) {
+        match self.state {
+            State::Polling(_) => self.probe(),
+            _ => self.unopened_accepted(now),
         }
     }
 
     fn websocket_text(&mut self, text: ByteString, now: Instant) {
         match &self.state {
             State::Polling(_) => self.probe_answered(&text),
-            State::WebSocketHandshake | State::WebSocket | State::ClosingWebSocket { .. } => {
+            State::WebSocketHandshake(_) | State::WebSocket | State::ClosingWebSocket { .. } => {
                 let text = if self.config.options.double_encoded_websocket {
                     undo_double_encoding(text)
                 } else {
@@ -350,7 +376,7 @@ impl Session {
             State::WebSocket | State::ClosingWebSocket { .. } => {
                 self.websocket_packet(EnginePacket::decode_binary(bytes), now);
             }
-            State::WebSocketHandshake => self.break_protocol(SessionError::NoOpenPacket),
+            State::WebSocketHandshake(_) => self.break_protocol(SessionError::NoOpenPacket),
             _ => {}
         }
     }
@@ -369,15 +395,17 @@ impl Session {
         }
     }
 
-    fn websocket_ended(&mut self, ended: Ended) {
+    fn websocket_ended(&mut self, ended: Ended, now: Instant) {
         match &self.state {
             State::Polling(_) => self.upgrade_failed(ended.into_error()),
             State::ClosingWebSocket { .. } => {
                 self.end_with_websocket_gone(DisconnectReason::Client);
             }
-            State::WebSocketHandshake | State::WebSocket => {
-                self.end_with_websocket_gone(ended.into_reason());
-            }
+            State::WebSocketHandshake(_) => match ended {
+                Ended::Failed(error) => self.end_with_websocket_gone(error.into()),
+                ended => self.unopened_ended(ended.into_reason(), now),
+            },
+            State::WebSocket => self.end_with_websocket_gone(ended.into_reason()),
             _ => {}
         }
     }
@@ -394,7 +422,7 @@ impl Session {
         }
         let opening = matches!(
             self.state,
-            State::PollingHandshake { .. } | State::WebSocketHandshake
+            State::PollingHandshake { .. } | State::WebSocketHandshake(_)
         );
         match packet {
             EnginePacket::Open(json) if opening => self.open(&json, now),
@@ -442,7 +470,8 @@ impl Session {
             .map_or(MAX_POST, |limit| limit.min(MAX_POST));
         self.targets.set_sid(&handshake.sid);
         let transport = match self.state {
-            State::WebSocketHandshake => {
+            State::WebSocketHandshake(_) => {
+                self.no_need_to_ask();
                 self.state = State::WebSocket;
                 Transport::WebSocket
             }
@@ -566,7 +595,8 @@ impl Session {
                 }
             }
             State::ClosingPolling(closing) => self.out.cancel([closing.get, closing.post]),
-            State::WebSocketHandshake | State::WebSocket | State::ClosingWebSocket { .. } => {
+            State::WebSocketHandshake(unopened) if unopened.has_ended() => {}
+            State::WebSocketHandshake(_) | State::WebSocket | State::ClosingWebSocket { .. } => {
                 self.out.io(Io::DropWebSocket);
             }
             State::Closed => return,
@@ -580,6 +610,7 @@ impl Session {
     }
 
     fn finish(&mut self, reason: DisconnectReason) {
+        self.drop_inquiry();
         self.queue.clear();
         self.queued_bytes = 0;
         self.out.tell(SessionEvent::Closed(reason));

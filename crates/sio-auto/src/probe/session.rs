@@ -138,7 +138,7 @@ impl sio_core::session::Session for Session {
             Input::WebSocketRefused(response) => {
                 self.websocket_over(Answer::of_refusal(&response), now);
             }
-            Input::WebSocketFailed(error) => {
+            Input::WebSocketUnanswered(error) | Input::WebSocketFailed(error) => {
                 self.websocket_over(Answer::Failed(error.chain()), now);
             }
             Input::WebSocketClosed { .. } => {

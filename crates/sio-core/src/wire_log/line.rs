@@ -161,6 +161,7 @@ pub(super) enum In {
         text: String,
     },
     WebsocketRefused(Answer),
+    WebsocketUnanswered(Fault),
     WebsocketFailed(Fault),
 }
 
@@ -188,6 +189,7 @@ impl In {
             Input::WebSocketRefused(response) => {
                 Self::WebsocketRefused(Answer::new(None, response, readable))
             }
+            Input::WebSocketUnanswered(error) => Self::WebsocketUnanswered(Fault::new(error)),
             Input::WebSocketFailed(error) => Self::WebsocketFailed(Fault::new(error)),
         }
     }
@@ -214,6 +216,7 @@ impl In {
                 text: text.into(),
             },
             Self::WebsocketRefused(answer) => Input::WebSocketRefused(answer.decode()?),
+            Self::WebsocketUnanswered(error) => Input::WebSocketUnanswered(error.decode()),
             Self::WebsocketFailed(error) => Input::WebSocketFailed(error.decode()),
         })
     }

@@ -5,7 +5,8 @@ use sio_core::session::Response;
 
 use crate::error::HandshakeError;
 
-const IS_NEWER: &str = "this is a server of Socket.IO 1.x or later: use the crate sio-v1";
+const IS_NEWER: &str = "this is a server of Socket.IO 1.x or later: use the crate sio-v1; if it is 3.x or 4.x, it has to have \
+    allowEIO3 switched on";
 const NO_VERSION: &str =
     "this is a 0.9 server, but its path for sessions is another: is the path option right?";
 const WRONG_VERSION: &str = "this is a 0.9 server, which takes a part of the path for the version: is the path option right?";
@@ -21,6 +22,7 @@ pub(super) fn no_websocket(response: &Response) -> Error {
     match response.status {
         // A server that gets it as a plain request hangs up, which is the gateway's 502.
         502 => response.to_error(what).with_hint(LOST_UPGRADE).into(),
+        200 => response.foreign_error(what).into(),
         _ => refusal(what, response),
     }
 }
@@ -50,6 +52,8 @@ pub(super) fn no_handshake(response: &Response, error: HandshakeError) -> Error 
         IS_NEWER
     } else if response.body.starts_with(b"Welcome to socket.io") {
         NO_VERSION
+    } else if let HandshakeError::Fields { .. } = error {
+        return response.foreign_error(what).into();
     } else if let Some(error) = response.page_error(what) {
         return error.into();
     } else {

@@ -4,6 +4,7 @@
 mod acks;
 mod closing;
 mod deadlines;
+mod explaining;
 mod faults;
 mod handshake;
 mod heartbeat;

@@ -105,6 +105,7 @@ impl Wire for Legacy {
         match io {
             Io::Request(request) => {
                 assert!(!network.websocket, "a request beside a WebSocket");
+                assert!(request.method == Method::Get || network.is_open);
                 let is_streamed = request.target.contains("/htmlfile/");
                 assert!(
                     request.method == Method::Get || is_streamed || network.answered > 1,

@@ -18,7 +18,7 @@ impl Session {
     pub(super) fn close(&mut self, now: Instant) {
         let limit = self.config.close_timeout;
         match &mut self.state {
-            State::PollingHandshake { .. } | State::WebSocketHandshake => {
+            State::PollingHandshake { .. } | State::WebSocketHandshake(_) => {
                 self.end(DisconnectReason::Client);
             }
             State::Polling(polling) if polling.upgrade != Upgrade::None => {

@@ -43,6 +43,11 @@ impl Inbound {
         }
     }
 
+    /// Whether the server has connected the root.
+    pub(super) fn has_root(&self) -> bool {
+        self.is_joined(ROOT)
+    }
+
     /// The namespaces the server has granted and not taken back.
     pub(super) fn joined(&self) -> &[ByteString] {
         &self.joined

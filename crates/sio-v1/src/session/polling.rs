@@ -18,6 +18,9 @@ use crate::tolerance;
 
 impl Session {
     pub(super) fn response(&mut self, id: RequestId, response: Response, now: Instant) {
+        if self.inquiry_answered(id, &response, now) {
+            return;
+        }
         match &mut self.state {
             State::PollingHandshake { get } if *get == Some(id) => {
                 *get = None;
@@ -45,6 +48,9 @@ impl Session {
     }
 
     pub(super) fn request_failed(&mut self, id: RequestId, error: Error) {
+        if self.inquiry_failed(id) {
+            return;
+        }
         match &mut self.state {
             State::PollingHandshake { get } if *get == Some(id) => {
                 *get = None;
@@ -72,8 +78,8 @@ impl Session {
             self.end(explain::refusal("the handshake", &response).into());
             return;
         }
-        if let Some(error) = explain::no_handshake(&response) {
-            self.end(error.into());
+        if let Some(error) = explain::no_handshake("the handshake", &response) {
+            self.end(Error::from(error).into());
             return;
         }
         self.poll_response(response, now);

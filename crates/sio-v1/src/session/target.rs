@@ -41,6 +41,14 @@ impl Targets {
         target
     }
 
+    /// The target of a post to another session.
+    pub(super) fn polling_of(&mut self, sid: &ByteString) -> String {
+        let own = self.sid.replace(encode_component(sid));
+        let target = self.polling();
+        self.sid = own;
+        target
+    }
+
     /// The target of the WebSocket; it carries no timestamp, as in the reference.
     pub(super) fn websocket(&self) -> String {
         self.of("websocket")

@@ -9,6 +9,7 @@ use crate::engine::payload::{PayloadLimits, decode_binary};
 mod closing;
 mod handshake;
 mod heartbeat;
+mod inquiry;
 mod packets;
 mod polling;
 mod upgrade;

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use sio_peer::client::{connecting, polling_only, websocket_only};
-use sio_peer::peer::{Answer, Peer};
-use sio_peer::wait::{assert_says, error_of, takes};
+use sio_peer::peer::{Answer, Peer, Request};
+use sio_peer::wait::{Background, assert_says, error_of, takes};
 use sio_peer::websocket::{WebSocketPeer, frame};
 use sio_v1::{Client, Error, HttpError, Transport};
 
+use crate::scene::Polling;
 use crate::wire::Answers as _;
 
 /// The HTTP error of a client of this transport whose handshake gets this answer.
@@ -47,7 +48,7 @@ fn a_page_that_is_not_there_has_status_type_and_snippet() {
     );
     assert_eq!(
         error.to_string(),
-        "the handshake was answered with HTTP status 404 (nothing of Socket.IO is at this path: is the path option \
+        "the handshake was answered with HTTP status 404, text/html (nothing of Socket.IO is at this path: is the path option \
          right?): <html> <h1>Not Found</h1> </html>"
     );
 }
@@ -210,11 +211,14 @@ fn http_behind_an_accepted_websocket_is_explained() {
     socket.raw(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n{\"code\":5}");
     socket.cut();
     let error = error_of("connecting", connecting.join());
-    assert!(matches!(error, Error::Protocol { .. }), "{error:?}");
     assert_says(
-        &error.chain(),
-        &["HTTP/1.1 400 Bad Request", "Socket.IO 4 without allowEIO3"],
+        &error.to_string(),
+        &["HTTP status 400", "without allowEIO3", r#"{"code":5}"#],
     );
+    let Error::Http(error) = error else {
+        panic!("expected an HTTP error: {error:?}");
+    };
+    assert_eq!(error.status, 400);
 }
 
 #[test]
@@ -258,5 +262,169 @@ fn a_refused_root_ends_connecting_with_the_server_s_own_words() {
         let error = error_of(packet, connecting.join());
         assert!(matches!(error, Error::Refused { .. }), "{error:?}");
         assert_eq!(error.to_string(), shown);
+    }
+}
+
+/// A WebSocket of its own is asked for, and this is done with it.
+fn alone(limit: Duration, act: impl FnOnce(Request)) -> (Peer, Background<Result<Client, Error>>) {
+    let mut peer = Peer::new();
+    let builder = websocket_only(Client::builder(&peer.url())).connect_timeout(limit);
+    let connecting = connecting(builder);
+    act(peer.upgrade());
+    (peer, connecting)
+}
+
+const LONG: Duration = Duration::from_secs(20);
+
+#[test]
+fn a_websocket_that_is_closed_unanswered_is_asked_about_over_polling() {
+    let (mut peer, connecting) = alone(LONG, Request::close);
+    peer.get()
+        .answer(&Answer::new(200, "text/html", b"Welcome to socket.io."));
+    let error = error_of("connecting", connecting.join());
+    assert!(matches!(error, Error::Http(_)), "{error:?}");
+    assert_eq!(
+        error.chain(),
+        "the WebSocket was closed without an answer; the handshake over polling was answered with HTTP status 200, \
+         text/html (this is a Socket.IO 0.9 server: use the crate sio-legacy): Welcome to socket.io."
+    );
+}
+
+#[test]
+fn a_websocket_that_is_silent_is_asked_about_when_half_of_the_time_is_over() {
+    let limit = Duration::from_secs(1);
+    let mut socket = None;
+    let (mut peer, connecting) = alone(limit, |upgrade| {
+        socket = Some(WebSocketPeer::accept(upgrade));
+    });
+    let get = takes(limit / 4, limit, || peer.get());
+    let body = br#"{"code":5,"message":"Unsupported protocol version"}"#;
+    get.answer(&Answer::new(400, "application/json", body));
+    let error = error_of("connecting", connecting.join());
+    assert_says(
+        &error.to_string(),
+        &[
+            "the WebSocket was accepted, and nothing came; the handshake over polling",
+            "HTTP status 400",
+            "allowEIO3",
+        ],
+    );
+    socket.unwrap().is_closed();
+}
+
+#[test]
+fn a_session_that_was_opened_only_to_ask_is_closed_again() {
+    let (mut peer, connecting) = alone(LONG, |upgrade| {
+        WebSocketPeer::accept(upgrade).close(1000, "");
+    });
+    peer.get()
+        .answer(&Answer::text(&[&crate::wire::plain_open(), "40"]));
+    let post = peer.post();
+    assert_says(&post.target, &["transport=polling", "&sid="]);
+    assert_eq!(post.body, b"\0\x01\xff1");
+    post.answer(&Answer::new(200, "text/html", b"ok"));
+    let error = error_of("connecting", connecting.join());
+    assert!(matches!(error, Error::Transport { .. }), "{error:?}");
+    assert_says(
+        &error.chain(),
+        &[
+            "the WebSocket was accepted, and closed before anything came",
+            "a session over polling can be opened here",
+            "leave polling among the client's `transports`",
+        ],
+    );
+}
+
+#[test]
+fn a_websocket_that_wakes_up_late_connects_all_the_same() {
+    let mut socket = None;
+    let (mut peer, connecting) = alone(Duration::from_secs(2), |upgrade| {
+        socket = Some(WebSocketPeer::accept(upgrade));
+    });
+    peer.get()
+        .answer(&Answer::text(&[&crate::wire::plain_open(), "40"]));
+    let post = peer.post();
+    let mut socket = socket.unwrap();
+    socket.text(&crate::wire::plain_open());
+    socket.text("40");
+    let client = connecting.join().expect("a connection");
+    assert_eq!(client.transport(), Some(Transport::WebSocket));
+    // The other session is closed, whatever becomes of this one.
+    post.answer(&Answer::new(200, "text/html", b"ok"));
+    socket.text("42[\"x\"]");
+    assert!(client.is_connected());
+    client.close().expect("a clean end");
+}
+
+#[test]
+fn silence_everywhere_ends_at_the_connect_timeout_and_says_what_is_silent() {
+    let limit = Duration::from_millis(600);
+    let mut socket = None;
+    let (mut peer, connecting) = alone(limit, |upgrade| {
+        socket = Some(WebSocketPeer::accept(upgrade));
+    });
+    let question = peer.get();
+    let result = takes(Duration::ZERO, 2 * limit, || connecting.join());
+    let error = error_of("connecting", result);
+    assert!(error.is_timeout(), "{error:?}");
+    assert_says(
+        &error.to_string(),
+        &[
+            "within 600ms, while waiting for the first packet on the WebSocket, which was accepted",
+            "3.1 without allowEIO3",
+        ],
+    );
+    question.expect_drop();
+    socket.unwrap().is_closed();
+}
+
+#[test]
+fn an_open_session_without_a_root_says_so_at_the_connect_timeout() {
+    let mut socket = None;
+    let (_peer, connecting) = alone(Duration::from_millis(300), |upgrade| {
+        let mut peer = WebSocketPeer::accept(upgrade);
+        peer.text(&crate::wire::plain_open());
+        socket = Some(peer);
+    });
+    let error = error_of("connecting", connecting.join());
+    assert!(error.is_timeout(), "{error:?}");
+    assert_says(
+        &error.to_string(),
+        &[
+            "the root namespace",
+            "Socket.IO 3.0",
+            "assume_root_connected",
+        ],
+    );
+}
+
+#[test]
+fn an_upgrade_that_is_closed_unanswered_asks_nothing() {
+    let (mut scene, request) = Polling::upgrading(|builder| builder);
+    request.close();
+    let why = scene.told.failed_upgrade();
+    assert_says(&why, &["closed without an answer"]);
+    // The poll that is out is the only GET: a second one would be against the peer's rule.
+    scene.text("42[\"still\",\"here\"]");
+    assert_eq!(scene.told.text_event().0, "still");
+}
+
+#[test]
+fn answers_of_200_that_are_no_handshake_say_that_this_is_no_socket_io() {
+    for (content_type, body) in [
+        ("application/json", "{\"ok\":true}"),
+        ("text/plain", "hello"),
+        ("text/plain", ""),
+    ] {
+        let error = explanation(
+            Transport::Polling,
+            &Answer::new(200, content_type, body.as_bytes()),
+        );
+        assert_eq!(error.content_type.as_deref(), Some(content_type));
+        assert_eq!(error.snippet, body);
+        assert_says(
+            &error.to_string(),
+            &["not what a Socket.IO server answers", content_type, body],
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! A connection without a network, fed with anything in any order.
 
-use sio_core::session::{Io, Request, Session as _, SessionConfig};
+use sio_core::session::{Io, Method, Request, Session as _, SessionConfig};
 use sio_peer::bytes::Dice;
 use sio_peer::orders::{Got, Network, Wire, anything_in_any_order};
 use sio_peer::scenario::config;
@@ -84,8 +84,16 @@ impl Wire for V1 {
     }
 
     fn check(network: &Network, io: &Io) {
-        if let Io::SendText(_) | Io::SendBinary(_) = io {
-            assert!(network.accepted, "a packet before the WebSocket is open");
+        match io {
+            Io::SendText(_) | Io::SendBinary(_) => {
+                assert!(network.accepted, "a packet before the WebSocket is open");
+            }
+            // Before that, only a session that a question has opened is closed.
+            Io::Request(request) if request.method == Method::Post && !network.is_open => {
+                assert!(request.target.contains("&sid="));
+                assert_eq!(&request.body[..], b"\0\x01\xff1");
+            }
+            _ => {}
         }
     }
 }

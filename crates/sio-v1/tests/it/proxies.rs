@@ -174,6 +174,7 @@ fn a_websocket_that_ends_in_its_tunnel_names_the_proxy_too() {
         let (proxy, through) = behind(kind, scheme);
         let connecting = connecting(through(websocket_only(Client::builder(&peer.url()))));
         peer.upgrade().close();
+        peer.get().close();
         let error = error_of("connecting", connecting.join()).chain();
         assert_says(
             &error,

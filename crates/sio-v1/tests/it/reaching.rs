@@ -143,7 +143,10 @@ fn a_connection_closed_without_an_answer_says_so() {
         let connecting = connecting(Client::builder(&peer.url()).transports([transport]));
         match transport {
             Transport::Polling => peer.get().close(),
-            _ => peer.upgrade().close(),
+            _ => {
+                peer.upgrade().close();
+                peer.get().close();
+            }
         }
         let error = error_of("connecting", connecting.join());
         assert!(matches!(error, Error::Transport { .. }), "{error:?}");

@@ -200,13 +200,18 @@ fn a_handshake_that_is_refused_or_none_is_explained() {
             "use the crate sio-v1",
         ),
         (200, r#"0{"sid":"x"}"#, "use the crate sio-v1"),
-        (200, "\u{0}\u{9}\u{7}", "the handshake is broken"),
+        (
+            200,
+            "\u{0}\u{9}\u{7}",
+            "not what a Socket.IO server answers",
+        ),
+        (200, "S:soon:60:websocket", "the handshake is broken"),
         (
             400,
             r#"{"code":0,"message":"Transport unknown"}"#,
             "use the crate sio-v1",
         ),
-        (200, "", "expected a handshake"),
+        (200, "", "not what a Socket.IO server answers"),
     ] {
         let mut scenario = start(config());
         scenario.outputs();
