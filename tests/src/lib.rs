@@ -24,6 +24,7 @@
 //! | [`faults`] | conversations under faults drawn at random |
 //! | [`outage`] | a server that dies and comes back |
 //! | [`soak`] | one connection under load for an hour |
+//! | [`mismatch`] | what the clients say of servers that are no match, and of what is no server |
 //! | [`runner`], [`expected`], [`report`] | running them, judging, showing |
 
 pub mod ask;
@@ -40,6 +41,7 @@ pub mod front;
 pub mod group;
 pub mod http;
 pub(crate) mod making;
+pub mod mismatch;
 pub mod nginx;
 pub mod outage;
 mod port;

@@ -13,6 +13,7 @@ use sio_conformance::demo;
 use sio_conformance::expected::Expected;
 use sio_conformance::faults;
 use sio_conformance::group::Group;
+use sio_conformance::mismatch;
 use sio_conformance::outage;
 use sio_conformance::protocol::family_of;
 use sio_conformance::report::{self, Totals};
@@ -30,6 +31,9 @@ conformance ask --url U [--server S] [--transport T] [--tag T] [--authority PEM]
                              a client with the environment's proxy asks a server something
 conformance talk --url U [--server S] [--transport T] [--tag T] [--logs]
                              a client that is lost and comes back, and prints nothing, or its log
+conformance mismatch [--write]
+                             what the clients say of servers that are no match, and of what is no server: compared with
+                             the guide page, or written onto it
 conformance demo [--server S]
 conformance faults [--server S] [--transport T] [--cases N] [--seed X]
                              conversations under faults drawn at random
@@ -79,6 +83,7 @@ fn command() -> Result<ExitCode, Problem> {
             "serve" => serve(arguments),
             "ask" => ask(arguments),
             "talk" => talk(arguments),
+            "mismatch" => mismatch(arguments),
             "demo" => show_demo(arguments),
             "faults" => faults_on_server(arguments),
             "outage" => outage_of_server(arguments),
@@ -125,11 +130,18 @@ fn run(mut arguments: lexopt::Parser) -> Result<ExitCode, Problem> {
         report::write(&runs, &out)
             .map_err(|error| format!("writing into {}: {error}", out.display()))?;
     }
-    let totals = Totals::of(runs.iter().flat_map(|run| &run.results));
+    let mut totals = Totals::of(runs.iter().flat_map(|run| &run.results));
     if totals == Totals::default() {
         return Err(Problem::Usage("no case fits this choice".into()));
     }
-    print!("{}", report::text(&runs));
+    let mismatch = match plan.has_mismatch() {
+        true => Some(mismatch::compare()?),
+        false => None,
+    };
+    if let Some(mismatch) = &mismatch {
+        totals = totals.plus(mismatch.totals);
+    }
+    print!("{}", report::text(&runs, mismatch.as_ref()));
     Ok(if totals.failed == 0 {
         ExitCode::SUCCESS
     } else {
@@ -215,6 +227,29 @@ fn serve(mut arguments: lexopt::Parser) -> Result<ExitCode, Problem> {
         eprint!("{output}");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+// --- mismatch -----------------------------------------------------------------------------------------------------
+
+fn mismatch(mut arguments: lexopt::Parser) -> Result<ExitCode, Problem> {
+    let mut writes = false;
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("write") => writes = true,
+            argument => return Err(argument.unexpected().into()),
+        }
+    }
+    if writes {
+        mismatch::write()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let comparison = mismatch::compare()?;
+    print!("{comparison}");
+    Ok(if comparison.totals.failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 // --- demo ---------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::case::{AnyCase, Mode, group_of};
+use crate::mismatch::Comparison;
 use crate::protocol::{Family, family_of};
 use crate::runner::{CaseResult, ServerRun, Verdict};
 use crate::suites;
@@ -35,6 +36,16 @@ impl Totals {
             }
         }
         totals
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            passed: self.passed + other.passed,
+            failed: self.failed + other.failed,
+            skipped: self.skipped + other.skipped,
+        }
     }
 
     fn is_empty(self) -> bool {
@@ -70,9 +81,10 @@ fn all_results(runs: &[ServerRun]) -> impl Iterator<Item = &CaseResult> {
     runs.iter().flat_map(|run| &run.results)
 }
 
-/// The whole run as text: the table, each failure, and the totals as the last line.
+/// The whole run as text: the table, each failure, and the totals as the last line; with what the clients said of strangers,
+/// if that was looked at.
 #[must_use]
-pub fn text(runs: &[ServerRun]) -> String {
+pub fn text(runs: &[ServerRun], mismatch: Option<&Comparison>) -> String {
     let mut text = tables(runs);
     for run in runs {
         text.push_str(&failures(run));
@@ -80,7 +92,12 @@ pub fn text(runs: &[ServerRun]) -> String {
             let _ = writeln!(text, "{} was skipped: {why}", run.server);
         }
     }
-    text.push_str(&Totals::of(all_results(runs)).line());
+    let mut totals = Totals::of(all_results(runs));
+    if let Some(mismatch) = mismatch {
+        let _ = write!(text, "{mismatch}");
+        totals = totals.plus(mismatch.totals);
+    }
+    text.push_str(&totals.line());
     text.push('\n');
     text
 }
@@ -412,7 +429,7 @@ mod tests {
 
     #[test]
     fn text_has_the_table_the_failures_and_the_totals_last() {
-        let text = text(&runs());
+        let text = text(&runs(), None);
         assert!(
             text.starts_with("server  transport  V1    V2\n2.5.1   polling    1 1✗  0+1s\n"),
             "{text}"
@@ -452,7 +469,7 @@ mod tests {
             not_here: Some("no Node".into()),
             took: Duration::ZERO,
         });
-        let text = text(&runs);
+        let text = text(&runs, None);
         assert!(
             text.contains("\n\nserver  transport  C1\n0.9.0   htmlfile   0+1s\n"),
             "{text}"

@@ -47,6 +47,16 @@ impl Plan {
         self.servers.is_empty() || self.servers.iter().any(|name| name == server)
     }
 
+    /// Whether the plan has the table of [`mismatch`](crate::mismatch), which is about many servers and both clients at once:
+    /// only without filters.
+    #[must_use]
+    pub fn has_mismatch(&self) -> bool {
+        let is_filtered =
+            !self.servers.is_empty() || !self.modes.is_empty() || !self.cases.is_empty();
+        let in_groups = self.groups.is_empty() || self.groups.contains(&Group::Servers);
+        in_groups && !is_filtered
+    }
+
     fn has_case(&self, case: &AnyCase) -> bool {
         let in_groups = self.groups.is_empty() || self.groups.contains(&Group::of(case.id));
         let is_named =

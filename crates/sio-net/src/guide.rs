@@ -1,4 +1,4 @@
-//! How to reach servers as they are deployed, and how to see what goes on.
+//! How to reach servers as they are deployed, how to see what goes on, and what errors of connecting mean.
 
 #[doc = include_str!("../docs/tls.md")]
 pub mod tls {}
@@ -11,3 +11,6 @@ pub mod cookies {}
 
 #[doc = include_str!("../docs/watching.md")]
 pub mod watching {}
+
+#[doc = include_str!("../docs/mismatch.md")]
+pub mod mismatch {}

@@ -40,13 +40,8 @@ fn connect_names_the_remedy(cx: &Cx) -> Outcome {
         "it took {:?}: {error}",
         begin.elapsed()
     );
-    // On a WebSocket the server accepts, and then writes an HTTP answer where frames should be.
-    let symptom = if cx.mode() == Mode::WebSocket {
-        "HTTP/1.1 400"
-    } else {
-        "Engine.IO 4"
-    };
-    for word in [symptom, "allowEIO3"] {
+    // On a WebSocket the server accepts, and then writes its HTTP answer where frames should be.
+    for word in ["HTTP status 400", "Engine.IO 4", "allowEIO3"] {
         ensure!(
             error.contains(word),
             "the error does not say {word:?}: {error}"
