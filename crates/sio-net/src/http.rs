@@ -523,6 +523,7 @@ impl Connector<()> for Dialler {
             is_tls: self.route.tls.is_some(),
             origin: self.origin.clone(),
             stays: Arc::clone(&self.stays),
+            shared: Arc::clone(&self.shared),
             at_request_line: true,
         }))
     }
@@ -539,6 +540,8 @@ struct HttpStream {
     /// (RFC 9112, section 3.2.2), and ureq only writes paths.
     origin: Option<Arc<str>>,
     stays: Arc<AtomicBool>,
+    /// Of the lane that reads it.
+    shared: Arc<Shared>,
     /// Whether the next that is written is a request line.
     at_request_line: bool,
 }
@@ -569,6 +572,10 @@ impl Transport for HttpStream {
         if buffer.is_empty() {
             // What fills the buffer has no end in sight. To read nothing into it would look like the end of the stream.
             return Err(ureq::Error::Other(Box::new(HeadTooLarge)));
+        }
+        if self.shared.cancel.is_cancelled() {
+            // The socket is shut down, but Linux hands out what still comes on it, as long as there is some.
+            return Err(io::Error::from(io::ErrorKind::ConnectionAborted).into());
         }
         let count = loop {
             match self.stream.read(buffer) {
@@ -675,6 +682,36 @@ mod tests {
         thread.join().unwrap();
         let nothing = answers.recv_timeout(PATIENCE);
         assert_eq!(nothing.unwrap_err(), mpsc::RecvTimeoutError::Disconnected);
+    }
+
+    #[test]
+    fn ending_a_lane_ends_an_answer_that_never_pauses() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let (lane, answers) = lane(listener.local_addr().unwrap());
+        lane.request(stream(0));
+        let (mut peer, _) = listener.accept().unwrap();
+        answer(
+            &mut peer,
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        );
+        let writing = thread::spawn(move || {
+            let chunk = [&b"4000\r\n"[..], &[b'x'; 0x4000], b"\r\n"].concat();
+            // Until the client has gone.
+            while peer.write_all(&chunk).is_ok() {}
+        });
+        assert!(answers.recv_timeout(PATIENCE).is_ok());
+        let thread = lane.end().expect("a thread");
+        let ended = thread::spawn(move || thread.join());
+        let deadline = std::time::Instant::now() + PATIENCE;
+        while !ended.is_finished() {
+            assert!(
+                std::time::Instant::now() < deadline,
+                "the lane reads on and on"
+            );
+            thread::yield_now();
+        }
+        ended.join().unwrap().unwrap();
+        writing.join().unwrap();
     }
 
     #[test]
