@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use socket2::{SockRef, Socket};
+
 use super::asking::Crate;
 use crate::certificates::SERVER_NAME;
 use crate::port::bound;
@@ -34,7 +36,17 @@ enum Kind {
     Silent,
     /// A port where nobody listens.
     Closed,
+    /// Each connection is reset when its request has come.
+    Reset,
+    /// A URL that leads nowhere.
+    Nowhere(&'static str),
 }
+
+/// A name that the system refuses to look up, with and without a network: no part of one may be that long.
+const NO_NAME: &str =
+    "http://xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx.test";
+/// Everybody on this network, to whom the system opens no connection.
+const NO_WAY: &str = "http://255.255.255.255";
 
 /// The servers; the rest of the name on the page.
 const SERVERS: [(&str, &str); 9] = [
@@ -78,6 +90,9 @@ pub fn all() -> Vec<Stranger> {
         ("`http://` to a port with TLS", Kind::PlainOnTls),
         ("A port that takes connections and is silent", Kind::Silent),
         ("A port where nobody listens", Kind::Closed),
+        ("A port that resets connections", Kind::Reset),
+        ("A name that does not exist", Kind::Nowhere(NO_NAME)),
+        ("An address that cannot be reached", Kind::Nowhere(NO_WAY)),
     ];
     let others = others.map(|(name, kind)| Stranger {
         name: name.to_owned(),
@@ -101,7 +116,7 @@ impl Stranger {
             (Kind::Web(_), Crate::V1) => "V1.11",
             (Kind::TlsOnPlain | Kind::PlainOnTls, _) => "C6",
             (Kind::Silent, _) => "V1.12",
-            (Kind::Closed, _) => "C8.1",
+            (Kind::Closed | Kind::Reset | Kind::Nowhere(_), _) => "C8.1",
         }
     }
 
@@ -117,7 +132,12 @@ impl Stranger {
                 Host::of_server(CLUSTERED, "main", &format!("https://{SERVER_NAME}"))
             }
             Kind::PlainOnTls => Host::of_server(CLUSTERED, "tls", &format!("http://{SERVER_NAME}")),
-            Kind::Web(answer) => Web::start(answer).map(Host::of_web).map_err(failed),
+            Kind::Web(answer) => Web::start(Some(answer)).map(Host::of_web).map_err(failed),
+            Kind::Reset => Web::start(None).map(Host::of_web).map_err(failed),
+            Kind::Nowhere(url) => Ok(Host {
+                url: url.to_owned(),
+                _keeps: Keeps::Nothing,
+            }),
             Kind::Silent => Host::silent().map_err(failed),
             Kind::Closed => Host::closed().map_err(failed),
         }
@@ -136,7 +156,8 @@ enum Keeps {
     Server { _server: Server },
     Web { _web: Web },
     Listener { _listener: TcpListener },
-    Port { _socket: socket2::Socket },
+    Port { _socket: Socket },
+    Nothing,
 }
 
 impl Host {
@@ -182,7 +203,7 @@ impl Host {
     }
 }
 
-/// A web server with one answer.
+/// A web server with one answer, or none.
 #[derive(Debug)]
 struct Web {
     address: SocketAddr,
@@ -194,7 +215,7 @@ struct Web {
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Web {
-    fn start(answer: &'static str) -> io::Result<Self> {
+    fn start(answer: Option<&'static str>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
         let stops = Arc::new(AtomicBool::new(false));
@@ -218,13 +239,17 @@ impl Web {
     }
 }
 
-fn respond(mut stream: &TcpStream, answer: &str) -> io::Result<()> {
+/// Answers a request, or resets its connection.
+fn respond(mut stream: &TcpStream, answer: Option<&str>) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut lines = BufReader::new(stream).lines();
     while let Some(line) = lines.next().transpose()? {
         if line.is_empty() {
-            return stream.write_all(answer.as_bytes());
+            return match answer {
+                Some(answer) => stream.write_all(answer.as_bytes()),
+                None => SockRef::from(stream).set_linger(Some(Duration::ZERO)),
+            };
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! C8: hostile and broken networks, by way of a proxy in front of a real server.
 //!
-//! Elsewhere: C8.4 needs a scripted peer, and is in the tests of the protocol crates.
+//! Elsewhere: C8.1 is rows of [`mismatch`](crate::mismatch); C8.4 needs a scripted peer, and is in the tests of the protocol
+//! crates.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;

@@ -1,6 +1,7 @@
 //! V1: handshake and version detection.
 //!
-//! Elsewhere: V1.6 and V1.12 need a scripted peer; V1.8 is group R1 here; V1.9 is the whole table for 4.8.4.
+//! Elsewhere: V1.6 needs a scripted peer; V1.8, V1.10, V1.11 and V1.12 are rows of [`mismatch`](crate::mismatch), and V1.8
+//! is also R1; V1.9 is the whole table for 4.8.4.
 
 use std::collections::HashSet;
 use std::time::Duration;

@@ -7,6 +7,7 @@ use crate::error::HandshakeError;
 
 const IS_NEWER: &str = "this is a server of Socket.IO 1.x or later: use the crate sio-v1; if it is 3.x or 4.x, it has to have \
     allowEIO3 switched on";
+const IS_PYTHON: &str = "this is a server of python-socketio: use the crate sio-v1, if it is python-socketio 4 or older";
 const NO_VERSION: &str =
     "this is a 0.9 server, but its path for sessions is another: is the path option right?";
 const WRONG_VERSION: &str = "this is a 0.9 server, which takes a part of the path for the version: is the path option right?";
@@ -41,6 +42,7 @@ fn hint(response: &Response) -> Option<&'static str> {
         404 => "nothing of Socket.IO is at this path: is the path option right?",
         // Engine.IO 3 and 4 name what they miss: `{"code":0,"message":"Transport unknown"}`.
         400 if body.starts_with(b"{\"code\":") => IS_NEWER,
+        400 if body.starts_with(b"\"The client is using an unsupported version") => IS_PYTHON,
         _ => return None,
     })
 }

@@ -51,6 +51,17 @@ fn servers_of_1_x_and_later_are_recognised_and_the_other_crate_named() {
 }
 
 #[test]
+fn servers_of_python_are_recognised_by_their_words() {
+    let words =
+        r#""The client is using an unsupported version of the Socket.IO or Engine.IO protocols""#;
+    let error = explanation(&Answer::new(400, "text/plain", words.as_bytes()));
+    assert_says(
+        &error.to_string(),
+        &["python-socketio", "the crate sio-v1", words],
+    );
+}
+
+#[test]
 fn what_is_no_socket_io_has_status_type_and_snippet() {
     for (status, content_type, body, says) in [
         (

@@ -12,6 +12,8 @@ const NEEDS_EIO4: &str = "the server speaks only Engine.IO 4: it is Socket.IO 3.
     switch allowEIO3 on in the server, or use a client for Engine.IO 4";
 const IS_3_0: &str = "the server speaks only Engine.IO 4: it is Socket.IO 3.0, which has no allowEIO3; \
     update it to 3.1 or later and switch allowEIO3 on, or use a client for Engine.IO 4";
+const IS_NEWER_PYTHON: &str = "the server speaks only Engine.IO 4: it is python-socketio 5 or later, which has nothing like allowEIO3; \
+    use a client for Engine.IO 4";
 const IS_LEGACY: &str = "this is a Socket.IO 0.9 server: use the crate sio-legacy";
 const FORBIDDEN: &str = "the server's allowRequest or origins setting refused the request";
 
@@ -78,6 +80,12 @@ fn hint(response: &Response) -> Option<&'static str> {
         Some(_) => return None,
         // What 1.x says to an origin that it does not know.
         None if response.body.starts_with(br#"{"code":null"#) => FORBIDDEN,
+        None if response
+            .body
+            .starts_with(b"\"The client is using an unsupported version") =>
+        {
+            IS_NEWER_PYTHON
+        }
         None if response.status == 404 => {
             "nothing of Socket.IO is at this path: is the path option right?"
         }

@@ -162,7 +162,7 @@ fn refusals_of_old_and_python_servers_keep_their_words() {
     let newer_python = Answer::new(400, "text/plain", words.as_bytes());
     assert_says(
         &explanation(Transport::Polling, &newer_python).to_string(),
-        &["unsupported version"],
+        &["unsupported version", "python-socketio 5 or later"],
     );
 }
 
