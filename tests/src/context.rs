@@ -14,7 +14,7 @@ use crate::case::{Failure, Outcome};
 use crate::certificates::{Certificates, SERVER_NAME};
 use crate::control::Tagged;
 use crate::ensure_eq;
-use crate::server::Server;
+use crate::server::{PYTHON, SOCKETIOXIDE, Server};
 
 /// How long anything may take that a case waits for.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -86,8 +86,10 @@ impl<P: Session> Context<P> {
     #[must_use]
     pub fn major(&self) -> u32 {
         let version = self.server_version();
-        if version.starts_with("python-") {
-            return 2;
+        match version {
+            PYTHON => return 2,
+            SOCKETIOXIDE => return 3,
+            _ => {}
         }
         let digits = version.split('.').next();
         digits

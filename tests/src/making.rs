@@ -15,6 +15,8 @@ pub(crate) enum Making {
     Node(String),
     /// `python-server/app.py`.
     Python,
+    /// The program of `rust-server`.
+    Rust,
 }
 
 impl Making {
@@ -22,6 +24,9 @@ impl Making {
     pub(crate) fn of(name: &str) -> Self {
         if name.starts_with("python-") {
             return Self::Python;
+        }
+        if name.starts_with("socketioxide-") {
+            return Self::Rust;
         }
         let version = name.strip_suffix("-no-eio3").unwrap_or(name);
         Self::Node(version.to_owned())
@@ -42,6 +47,7 @@ impl Making {
                 command.arg("app.py");
                 command
             }
+            Self::Rust => Command::new(at_root("target/rust-server/debug/rust-server")),
         }
     }
 
@@ -56,6 +62,9 @@ impl Making {
                 "python-socketio needs Python 3 as `{PYTHON}` on the PATH"
             )),
             Self::Python => StartError::new(format!("cannot start {PYTHON}: {error}")),
+            Self::Rust => StartError::not_here(format!(
+                "the server of socketioxide is not built ({error}): `cargo xtask test-servers` does that, with Rust 1.94 or newer"
+            )),
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::making::Making;
 use crate::process::{self, Output, STOP_LIMIT, lock};
 
 /// The servers, in the order of the tables.
-pub const SERVERS: [&str; 16] = [
+pub const SERVERS: [&str; 17] = [
     "0.9.0",
     "0.9.6",
     "0.9.14",
@@ -35,6 +35,7 @@ pub const SERVERS: [&str; 16] = [
     "4.8.4",
     "4.8.4-no-eio3",
     PYTHON,
+    SOCKETIOXIDE,
 ];
 
 /// Servers that no client of ours can talk to, which are in no table but that of [`mismatch`](crate::mismatch).
@@ -45,6 +46,9 @@ pub const REFUSING: &str = "4.8.4-no-eio3";
 
 /// The server of python-socketio.
 pub const PYTHON: &str = "python-4.6.1";
+
+/// The server of socketioxide.
+pub const SOCKETIOXIDE: &str = "socketioxide-0.18";
 
 /// The servers that are also tested as they are deployed: with TLS and behind proxies.
 pub const DEPLOYED: [&str; 3] = ["0.9.19", "1.4.5", "2.5.1"];
@@ -385,6 +389,8 @@ mod tests {
     fn versions_are_those_of_socket_io() {
         assert_eq!(version_of(REFUSING), "4.8.4");
         assert_eq!(version_of("0.9.19"), "0.9.19");
-        assert_eq!(version_of(PYTHON), PYTHON);
+        for name in [PYTHON, SOCKETIOXIDE] {
+            assert_eq!(version_of(name), name);
+        }
     }
 }

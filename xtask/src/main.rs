@@ -1,7 +1,7 @@
 //! The tasks of the workspace; `cargo xtask` alone lists them.
 //!
 //! One file per task: [`demo`], [`serve`], [`test_servers`], [`soak`], [`fuzz`], [`ci`]. Beside them [`command_line`]
-//! (what may be asked for), [`servers`] (those of tests; [`node`] and [`python`] install them), [`packages`] (proxies and balancers), [`tidy`]
+//! (what may be asked for), [`servers`] (those of tests; [`node`], [`python`] and [`rust`] install them), [`packages`] (proxies and balancers), [`tidy`]
 //! (rules no linter knows), [`process`], [`toolchain`] and [`counts`].
 //!
 //! Nothing here depends on a crate of the workspace: the tasks must run while a crate does not compile. What talks to
@@ -17,6 +17,7 @@ mod node;
 mod packages;
 mod process;
 mod python;
+mod rust;
 mod serve;
 mod servers;
 mod soak;

@@ -1,6 +1,6 @@
-//! The test servers by name, whatever they are written in: [`node`] has most, [`python`] another.
+//! The test servers by name, whatever they are written in: [`node`] has most, [`python`] and [`rust`] one each.
 
-use crate::{node, python};
+use crate::{node, python, rust};
 
 /// The names of all, but for variants such as `4.8.4-no-eio3`.
 pub(crate) fn names() -> Result<Vec<String>, String> {
@@ -15,10 +15,16 @@ struct Other {
     install: fn() -> Result<Option<String>, String>,
 }
 
-const OTHERS: [Other; 1] = [Other {
-    name: python::NAME,
-    install: python::install,
-}];
+const OTHERS: [Other; 2] = [
+    Other {
+        name: python::NAME,
+        install: python::install,
+    },
+    Other {
+        name: rust::NAME,
+        install: rust::install,
+    },
+];
 
 /// Finds the server that a name means; a variant is installed as the server it is one of.
 pub(crate) fn find(name: &str) -> Result<String, String> {

@@ -13,7 +13,7 @@ use sio_core::{DisconnectReason, Limits};
 use crate::case::{Case, Outcome, WEBSOCKET, WEBSOCKET_LAST};
 use crate::context::{Context, PATIENCE};
 use crate::front::Front;
-use crate::server::PYTHON;
+use crate::server::{PYTHON, SOCKETIOXIDE};
 use crate::{ensure, ensure_eq};
 
 type Cx = Context<sio_v1::Session>;
@@ -88,8 +88,8 @@ fn every_kind_of_frame(cx: &Cx) -> Outcome {
         ensure_eq!(text, "text", "the text, base64: {b64}");
         ensure_eq!(
             front.server_said("b4AAEC+v8="),
-            // python-engineio knows base64 on polling only.
-            b64 && !cx.is_server(&[PYTHON]),
+            // These know base64 on polling only.
+            b64 && !cx.is_server(&[PYTHON, SOCKETIOXIDE]),
             "base64 frames from the server"
         );
     }

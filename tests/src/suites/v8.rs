@@ -13,7 +13,7 @@ use super::returning;
 use crate::case::{Case, Failure, Outcome};
 use crate::context::Context;
 use crate::control::SocketRecord;
-use crate::server::PYTHON;
+use crate::server::{PYTHON, SOCKETIOXIDE};
 use crate::{ensure, ensure_eq};
 
 type Cx = Context<Session>;
@@ -139,6 +139,11 @@ fn v8_2(cx: &Cx) -> Outcome {
         "1.3.7" | "1.4.5" => {
             let refused = client.namespace("/chat").query("token", ODD).join();
             is_refused("/chat", refused, &"Invalid namespace".into())?;
+        }
+        SOCKETIOXIDE => {
+            let refused = client.namespace("/chat").query("token", ODD).join();
+            let reason = json!({ "message": "Invalid namespace" });
+            is_refused("/chat", refused, &reason.into())?;
         }
         // It lets in, and drops the query.
         PYTHON => cx.exchange(&client.namespace("/chat").query("token", ODD).join()?)?,
@@ -331,8 +336,8 @@ fn v8_4(cx: &Cx) -> Outcome {
 }
 
 fn v8_7(cx: &Cx) -> Outcome {
-    // Before 1.5 a query makes the server refuse the namespace; python-socketio drops it.
-    let unseen = cx.is_server(&["1.0.6", "1.3.7", "1.4.5", PYTHON]);
+    // Before 1.5, and in socketioxide, a query makes the server refuse the namespace; python-socketio drops it.
+    let unseen = cx.is_server(&["1.0.6", "1.3.7", "1.4.5", PYTHON, SOCKETIOXIDE]);
     let query = (!unseen).then_some(("token", ODD));
     returning::namespaces_come_back_before_what_waits(cx, query, |text| text.starts_with("0/"))
 }
