@@ -132,7 +132,7 @@ fn a_protocol_that_is_named_is_not_probed_for() {
         &mut peer,
         move || builder.connect(),
         |request| {
-            first.get_or_insert(purpose(&request));
+            first.get_or_insert_with(|| purpose(&request));
             request.answer(&Answer::new(403, "text/plain", b"handshake unauthorized"));
         },
     );
