@@ -12,5 +12,8 @@ pub mod cookies {}
 #[doc = include_str!("../docs/watching.md")]
 pub mod watching {}
 
+#[doc = include_str!("../docs/wire-log.md")]
+pub mod wire_log {}
+
 #[doc = include_str!("../docs/mismatch.md")]
 pub mod mismatch {}
