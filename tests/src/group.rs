@@ -19,7 +19,10 @@ const DEPLOYMENTS: [&str; 19] = [
 ];
 
 /// Cases that are for some servers only, and those servers.
-const FOR_SOME: [(&str, &[&str]); 8] = [
+const FOR_SOME: [(&str, &[&str]); 10] = [
+    // The examples have bytes, and a namespace that any server lets in.
+    ("C11.3", &["2.5.1"]),
+    ("C11", &["0.9.19", "2.5.1"]),
     ("C6", &DEPLOYED),
     ("C7", &DEPLOYED),
     ("V3.13b", &[CLUSTERED]),

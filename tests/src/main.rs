@@ -35,6 +35,7 @@ conformance mismatch [--write]
                              what the clients say of servers that are no match, and of what is no server: compared with
                              the guide page, or written onto it
 conformance demo [--server S]
+conformance sio …            the command `sio`
 conformance faults [--server S] [--transport T] [--cases N] [--seed X]
                              conversations under faults drawn at random
 conformance outage [--server S] [--transport T] [--seconds N]
@@ -88,6 +89,7 @@ fn command() -> Result<ExitCode, Problem> {
             "faults" => faults_on_server(arguments),
             "outage" => outage_of_server(arguments),
             "soak" => soak_server(arguments),
+            "sio" => Ok(sio(arguments)),
             name => Err(Problem::Usage(format!("there is no command {name:?}"))),
         },
         Some(Long("help") | Short('h')) | None => {
@@ -264,6 +266,15 @@ fn show_demo(mut arguments: lexopt::Parser) -> Result<ExitCode, Problem> {
     }
     demo::run(&server)?;
     Ok(ExitCode::SUCCESS)
+}
+
+// --- sio ----------------------------------------------------------------------------------------------------------
+
+/// This program as the command: so tests of it need no other that might be out of date.
+fn sio(mut arguments: lexopt::Parser) -> ExitCode {
+    // Fails only for an argument that was begun, and none was.
+    let words = arguments.raw_args().into_iter().flatten();
+    sio_cli::run(std::iter::once("sio".into()).chain(words)).into()
 }
 
 // --- ask ----------------------------------------------------------------------------------------------------------

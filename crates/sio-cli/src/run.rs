@@ -1,6 +1,7 @@
 //! The loop of every command that stays connected: takes what happens, one after the other, prints it, and knows when to
 //! end.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
@@ -74,16 +75,23 @@ impl Run {
             tell.put(Happening::Ready(connect()));
         })?;
         let mut early = Vec::new();
-        loop {
+        // Connecting returns, and the handlers are told, each in its own time; whoever reads is told that first.
+        let (mut is_ready, mut told) = (false, BTreeSet::new());
+        while !is_ready || !talk.names().is_subset(&told) {
             match happenings.recv() {
-                Ok(Happening::Ready(Ok(()))) => break,
+                Ok(Happening::Ready(Ok(()))) => is_ready = true,
                 Ok(Happening::Ready(Err(failure))) => {
                     // The first namespace may have let us in.
                     let closed = talk.close().map_err(Failure::from);
                     return Err(closed.err().unwrap_or(failure));
                 }
                 Ok(Happening::Interrupted) | Err(_) => return Err(interrupted()),
-                Ok(happening) => early.push(happening),
+                Ok(happening) => {
+                    if let Happening::Status(name, Status::Connected { .. }) = &happening {
+                        told.insert(name.as_deref().map(str::to_owned));
+                    }
+                    early.push(happening);
+                }
             }
             if signals::came() {
                 return Err(interrupted());

@@ -242,6 +242,16 @@ impl Talk {
         })
     }
 
+    /// The namespaces, as their handlers of status name them.
+    pub(crate) fn names(&self) -> BTreeSet<Option<String>> {
+        let first = self.first();
+        let room = self.room();
+        let names = room.sockets.keys();
+        names
+            .map(|name| (*name != first).then(|| name.clone()))
+            .collect()
+    }
+
     /// How many emits wait for the connection.
     pub(crate) fn queued(&self) -> usize {
         let room = self.room();

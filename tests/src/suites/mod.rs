@@ -7,6 +7,7 @@ pub mod balanced;
 pub mod blocked;
 pub mod c1;
 pub mod c10;
+pub mod c11;
 pub mod c2;
 pub mod c3;
 pub mod c4;
@@ -118,6 +119,7 @@ pub(crate) fn of_both<P: Protocol>() -> Vec<Case<P>> {
     cases.extend(replayed::cases());
     cases.extend(probe::cases());
     cases.extend(c10::cases());
+    cases.extend(c11::cases());
     cases
 }
 
