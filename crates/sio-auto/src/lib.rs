@@ -14,6 +14,22 @@
 //! client.close()
 //! # }
 //! ```
+//!
+//! The server is [probed](mod@probe) first, once, with the same settings; what that finds is used: the protocol, 1.0.x' encoding
+//! of WebSocket text, and the transports that the server offers. Both together have one connect timeout. With a
+//! [`Protocol`] the client connects at once. A server that neither protocol fits is an error that says which one it is, and
+//! what would help ([`Unfit`]).
+//!
+//! Only to know which server it is:
+//!
+//! ```no_run
+//! let report = sio_auto::probe("http://localhost:3000")?;
+//! println!("{report}");
+//! if let Some(lines) = report.cargo() {
+//!     println!("{lines}");
+//! }
+//! # Ok::<(), sio_auto::Error>(())
+//! ```
 
 mod builder;
 mod client;

@@ -1,14 +1,16 @@
 //! C9.5: the probe says which server this is, and a program that asks it first runs on every server unchanged.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sio_auto::{Certainty, Client, ClientBuilder, Report};
 use sio_core::{Error, Socket as _, SocketExt as _};
 use sio_net::Proxy;
 
-use crate::case::{Case, Outcome, POLLING};
+use crate::case::{Case, Failure, Outcome, POLLING};
 use crate::context::{Context, PATIENCE};
 use crate::protocol::Protocol;
+use crate::server::{Server, TOO_NEW};
 use crate::{ensure, ensure_eq};
 
 /// The reports as they stand in the documentation, server by server.
@@ -55,12 +57,20 @@ pub fn of_refusing() -> Vec<Case<sio_v1::Session>> {
             "a program that follows servers is told in time which server this is, and what would help",
             none_fits,
         ),
+        case(
+            "C9.5f",
+            "the probe and such a program on servers that are too new in other ways",
+            too_new,
+        ),
     ]
 }
 
 fn builder<P: Protocol>(cx: &Context<P>, variant: &str) -> ClientBuilder {
+    untagged(cx, variant).query("tag", cx.tag())
+}
+
+fn untagged<P: Protocol>(cx: &Context<P>, variant: &str) -> ClientBuilder {
     Client::builder(&cx.url(variant))
-        .query("tag", cx.tag())
         .proxy(Proxy::off())
         .connect_timeout(PROBE_PATIENCE)
 }
@@ -79,20 +89,24 @@ fn documented(server: &str) -> Outcome<&'static str> {
 }
 
 fn says_which<P: Protocol>(cx: &Context<P>) -> Outcome {
-    let report = builder(cx, "main").probe()?;
-    let here = format!("http://127.0.0.1:{}/", cx.server().port("main"));
-    let shown = report.to_string().replace(&here, "http://localhost:3000/");
-    ensure_eq!(shown, documented(cx.server().name())?, "the report");
-    ensure!(report.certainty >= Certainty::Likely, "{report}");
-    let json = serde_json::to_string(&report)?;
-    let again: Report = serde_json::from_str(&json)?;
-    ensure_eq!(again, report, "the report by way of JSON");
+    is_documented(cx, &builder(cx, "main").probe()?)?;
     let sockets = cx.control().sockets(None)?;
     ensure!(
         sockets.is_empty() || cx.major() > 0,
         "the probe was a client of the application: {sockets:?}"
     );
     leaves_nothing(cx)
+}
+
+fn is_documented<P: Protocol>(cx: &Context<P>, report: &Report) -> Outcome {
+    let here = format!("http://127.0.0.1:{}/", cx.server().port("main"));
+    let shown = report.to_string().replace(&here, "http://localhost:3000/");
+    ensure_eq!(shown, documented(cx.server().name())?, "the report");
+    ensure!(report.certainty >= Certainty::Likely, "{report}");
+    let json = serde_json::to_string(report)?;
+    let again: Report = serde_json::from_str(&json)?;
+    ensure_eq!(again, *report, "the report by way of JSON");
+    Ok(())
 }
 
 /// The server's application counts no client, and the engine no session. A handshake of 0.9 that no transport follows is no
@@ -194,11 +208,26 @@ fn none_fits<P: Protocol>(cx: &Context<P>) -> Outcome {
     };
     ensure!(matches!(error, Error::Protocol { .. }), "{error:?}");
     let text = error.chain();
-    for part in [cx.server_version(), "neither", "allowEIO3: true"] {
+    let major = format!("Socket.IO {}.x", cx.major());
+    for part in [&major, "neither", "allowEIO3: true"] {
         ensure!(
             text.contains(part),
             "the error does not say {part:?}: {text}"
         );
     }
     leaves_nothing(cx)
+}
+
+fn too_new<P: Protocol>(cx: &Context<P>) -> Outcome {
+    for name in TOO_NEW {
+        let server = Server::start(name).map_err(|error| match error.is_not_here() {
+            true => Failure::not_here(error.to_string()),
+            false => error.to_string().into(),
+        })?;
+        let there = cx.on(Arc::new(server));
+        // With a query 3.0 does not tell its version.
+        is_documented(&there, &untagged(&there, "main").probe()?)?;
+        none_fits(&there)?;
+    }
+    Ok(())
 }
