@@ -302,7 +302,7 @@ fn setup_of(name: &str) -> Result<Setup, StartError> {
     Ok(Setup {
         name: name.to_owned(),
         making: Making::of(name),
-        flags: if name == REFUSING {
+        flags: if name.ends_with("-no-eio3") {
             vec!["--no-eio3".into()]
         } else {
             Vec::new()
