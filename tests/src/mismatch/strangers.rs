@@ -12,7 +12,7 @@ use socket2::{SockRef, Socket};
 use super::asking::Crate;
 use crate::certificates::SERVER_NAME;
 use crate::port::bound;
-use crate::server::{CLUSTERED, Server, StartError};
+use crate::server::{CLUSTERED, PYTHON, SOCKETIOXIDE, Server, StartError};
 
 /// Somebody at a URL.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ const NO_NAME: &str =
 const NO_WAY: &str = "http://255.255.255.255";
 
 /// The servers; the rest of the name on the page.
-const SERVERS: [(&str, &str); 9] = [
+const SERVERS: [(&str, &str); 11] = [
     ("0.9.0", ""),
     ("0.9.19", ""),
     ("1.0.6", ""),
@@ -59,6 +59,8 @@ const SERVERS: [(&str, &str); 9] = [
     ("3.1.2-no-eio3", "3.1.2 without allowEIO3"),
     ("4.8.4-no-eio3", "4.8.4 without allowEIO3"),
     ("4.8.4", "4.8.4 with allowEIO3"),
+    (PYTHON, "python-socketio 4.6.1"),
+    (SOCKETIOXIDE, "socketioxide 0.18"),
 ];
 
 const PAGE: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nConnection: close\r\n\
@@ -76,8 +78,10 @@ pub fn all() -> Vec<Stranger> {
     let of_server = |(name, shown): (&'static str, &str)| Stranger {
         name: match shown {
             "" => format!("Socket.IO {name}"),
-            shown if shown.starts_with("python") => shown.to_owned(),
-            shown => format!("Socket.IO {shown}"),
+            shown if name.starts_with(|first: char| first.is_ascii_digit()) => {
+                format!("Socket.IO {shown}")
+            }
+            shown => shown.to_owned(),
         },
         kind: Kind::Server(name),
     };

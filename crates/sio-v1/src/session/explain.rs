@@ -53,16 +53,26 @@ fn refused(what: &'static str, response: &Response) -> HttpError {
     response.to_error(what).explained(hint(response))
 }
 
-/// The code of the server. From 1.7 on, where a WebSocket is refused, only the message is told.
+/// The code of the server. From 1.7 on, where a WebSocket is refused, only the message is told; socketioxide writes its
+/// codes as text.
 fn code_of(response: &Response) -> Option<ServerErrorCode> {
-    match &response.body[..] {
-        b"Transport unknown" => Some(ServerErrorCode::UnknownTransport),
-        b"Session ID unknown" => Some(ServerErrorCode::UnknownSession),
-        b"Bad request" => Some(ServerErrorCode::BadRequest),
-        b"Forbidden" => Some(ServerErrorCode::Forbidden),
-        b"Unsupported protocol version" => Some(ServerErrorCode::UnsupportedProtocolVersion),
-        body => HttpErrorBody::parse(body)?.code,
+    match HttpErrorBody::parse(&response.body) {
+        Some(error) => error
+            .code
+            .or_else(|| code_of_message(error.message.as_bytes())),
+        None => code_of_message(&response.body),
     }
+}
+
+fn code_of_message(message: &[u8]) -> Option<ServerErrorCode> {
+    Some(match message {
+        b"Transport unknown" => ServerErrorCode::UnknownTransport,
+        b"Session ID unknown" => ServerErrorCode::UnknownSession,
+        b"Bad request" => ServerErrorCode::BadRequest,
+        b"Forbidden" => ServerErrorCode::Forbidden,
+        b"Unsupported protocol version" => ServerErrorCode::UnsupportedProtocolVersion,
+        _ => return None,
+    })
 }
 
 fn hint(response: &Response) -> Option<&'static str> {

@@ -129,6 +129,21 @@ fn each_code_of_the_server_has_words_of_its_own() {
 }
 
 #[test]
+fn a_code_is_known_by_its_message_too() {
+    let message = "Unsupported protocol version";
+    let of_socketioxide = format!(r#"{{"code":"5","message":"{message}"}}"#);
+    for body in [message, &of_socketioxide] {
+        for transport in [Transport::Polling, Transport::WebSocket] {
+            let answer = Answer::new(400, "application/json", body.as_bytes());
+            assert_says(
+                &explanation(transport, &answer).to_string(),
+                &["only Engine.IO 4", "allowEIO3", body],
+            );
+        }
+    }
+}
+
+#[test]
 fn a_websocket_that_arrives_as_a_plain_request_names_the_proxy_between() {
     let body = br#"{"code":3,"message":"Bad request"}"#;
     let answer = Answer::new(400, "application/json", body);
