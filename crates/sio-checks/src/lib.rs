@@ -17,6 +17,7 @@ mod session;
 mod tape;
 mod v1;
 mod v1_server;
+mod wire_log;
 
 /// One thing to be fuzzed.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +29,7 @@ pub struct Target {
 }
 
 /// Everything there is.
-pub const TARGETS: [Target; 18] = [
+pub const TARGETS: [Target; 19] = [
     Target {
         name: "v1_engine_packet",
         check: v1::engine_packet,
@@ -100,6 +101,10 @@ pub const TARGETS: [Target; 18] = [
     Target {
         name: "legacy_manager",
         check: manager::play::<legacy_server::Legacy>,
+    },
+    Target {
+        name: "wire_log",
+        check: wire_log::read,
     },
 ];
 

@@ -84,11 +84,30 @@ fn from_vectors(target: &str) -> Vec<Vec<u8>> {
         "arguments" => arguments(),
         // Decisions, for which no vector stands.
         "values" | "v1_session" | "legacy_session" | "v1_manager" | "legacy_manager" => tapes(),
+        "wire_log" => logs(),
         _ => Vec::new(),
     };
     seeds.sort_unstable();
     seeds.dedup();
     seeds
+}
+
+/// Those of real servers.
+fn logs() -> Vec<Vec<u8>> {
+    macro_rules! logs {
+        ($($file:literal)*) => {
+            vec![$(include_bytes!(concat!("../../", $file)).to_vec()),*]
+        };
+    }
+    logs![
+        "sio-legacy/tests/data/logs/0.9.0-polling.jsonl"
+        "sio-legacy/tests/data/logs/0.9.19-htmlfile.jsonl"
+        "sio-legacy/tests/data/logs/0.9.19-websocket.jsonl"
+        "sio-v1/tests/data/logs/1.0.6-websocket.jsonl"
+        "sio-v1/tests/data/logs/1.4.5-polling.jsonl"
+        "sio-v1/tests/data/logs/2.5.1-upgrade.jsonl"
+        "sio-v1/tests/data/logs/4.8.4-upgrade.jsonl"
+    ]
 }
 
 fn list(json: &str) -> Vec<Value> {
