@@ -96,6 +96,8 @@ class Server(socketio.Server):
             vocabulary.handle(client, name, args, None if id is None else ack)
         except Exception as error:
             self.journal.error(error)
+        # While a client sends without a pause, others go on, and so does what is sent to it.
+        eventlet.sleep(0)
 
 
 class Namespace(socketio.Namespace):

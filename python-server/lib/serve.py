@@ -39,7 +39,16 @@ def serve(main_port):
 
 
 def application(name, journal, path='socket.io', guards='nobody', **options):
-    server = Server(name, guards, journal, async_mode='eventlet', cors_allowed_origins='*', **options)
+    # One handler at a time, in the order of the events: by default each has a thread of its own.
+    server = Server(
+        name,
+        guards,
+        journal,
+        async_mode='eventlet',
+        async_handlers=False,
+        cors_allowed_origins='*',
+        **options,
+    )
     return socketio.WSGIApp(server, socketio_path=path)
 
 

@@ -40,8 +40,7 @@ def emit(socket, args, ack):
 
 
 def after(socket, args, ack):
-    eventlet.sleep(args[0] / 1000)
-    socket.emit(*args[1:])
+    eventlet.spawn_after(args[0] / 1000, socket.emit, *args[1:])
 
 
 def handshake(socket, args, ack):
@@ -84,9 +83,8 @@ def twice_ack(socket, args, ack):
 
 
 def late_ack(socket, args, ack):
-    eventlet.sleep(args[0] / 1000)
     if ack:
-        ack(*args[1:])
+        eventlet.spawn_after(args[0] / 1000, ack, *args[1:])
 
 
 def unknown_ack(socket, args, ack):
@@ -112,7 +110,13 @@ def ask(socket, args, ack):
 
 
 def burst(socket, args, ack):
-    options = args[0]
+    if args[0].get('gap'):
+        eventlet.spawn(ticks, socket, args[0], ack)
+    else:
+        ticks(socket, args[0], ack)
+
+
+def ticks(socket, options, ack):
     text = 'x' * options.get('size', 0)
     kind, gap = options.get('kind', 'text'), options.get('gap', 0)
     for index in range(options['count']):
@@ -168,7 +172,8 @@ def fail(socket, args, ack):
 
 
 def disconnect_me(socket, args, ack):
-    socket.disconnect(close=args[:1] == [True])
+    # The library waits until everything is sent.
+    eventlet.spawn(socket.disconnect, close=args[:1] == [True])
 
 
 HANDLERS = {
