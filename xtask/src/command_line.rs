@@ -31,7 +31,7 @@ cargo xtask <task>
 Choices may be given several times. The cases report in target/conformance.
 The servers need Node 18.3 with npm; a task installs what it uses, as root also
 proxies and balancers (Debian). What cannot be had is skipped: 0.9.0 to 0.9.17
-run on Linux on x86-64 only. 4.8.4-no-eio3 is 4.8.4 without allowEIO3.
+need Linux on x86-64, python-4.6.1 Python 3.10, socketioxide-0.18 Rust 1.94.
 ";
 
 const DEMO_SERVER: &str = "2.5.1";
@@ -239,7 +239,10 @@ fn parse_bare(mut rest: lexopt::Parser, task: Task) -> Result<Task, lexopt::Erro
 pub(crate) fn print_help() -> Result<ExitCode, String> {
     let servers = servers::names()?.join(", ");
     // Whoever stops reading, as `head` does, has seen enough.
-    _ = writeln!(io::stdout(), "{HELP}Servers: {servers}.");
+    _ = writeln!(
+        io::stdout(),
+        "{HELP}Servers: {servers}; 4.8.4-no-eio3 is 4.8.4 without allowEIO3."
+    );
     Ok(ExitCode::SUCCESS)
 }
 
