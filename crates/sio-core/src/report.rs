@@ -96,7 +96,7 @@ pub struct Traffic {
 }
 
 /// How a connection stands, all of one moment. [`Display`](fmt::Display) writes it in a few lines, for a log or a request
-/// for help: they hold no URL, no session id and no payload, but errors in full, with what the server said of them.
+/// for help: they hold nothing of a payload, no session id and no query, but errors in full, with what the server said.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ConnectionReport {

@@ -116,7 +116,12 @@ pub fn every_line_stands_in_its_spans<W: Words>() {
     let hosts = [Host::<W>::new(), Host::<W>::new()];
     let clients = [0, 1].map(|index: usize| {
         let (builder, told) = watched(builder(&hosts[index]));
-        let builder = builder.on("x", move || tracing::info!(index, "in a handler"));
+        let builder = builder
+            .on("x", move || tracing::info!(index, "in a handler"))
+            .before_attempt(|_| {
+                tracing::info!("in the hook");
+                Ok(())
+            });
         // The span of whoever happens to build it ends with that.
         let _in = tracing::info_span!("program").entered();
         (builder.connect().unwrap(), told)
@@ -139,6 +144,10 @@ pub fn every_line_stands_in_its_spans<W: Words>() {
         if is_ours {
             is_in_its_spans(line, &urls);
         }
+        if line.text.contains("in the hook") {
+            is_in_its_spans(line, &urls);
+            assert_eq!(line.thread, "sio-resolve");
+        }
         if line.text.contains("in a handler") {
             let number = 1 + usize::from(line.text.contains("index=1"));
             let client = format!("sio client={number} ");
@@ -148,6 +157,7 @@ pub fn every_line_stands_in_its_spans<W: Words>() {
     }
     for (text, level, session) in [
         ("attempt begins attempt=0", Level::DEBUG, 1),
+        ("in the hook", Level::INFO, 1),
         ("route found", Level::DEBUG, 1),
         ("opening a WebSocket", Level::DEBUG, 1),
         ("WebSocket open", Level::DEBUG, 1),

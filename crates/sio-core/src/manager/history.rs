@@ -28,7 +28,7 @@ impl History {
     }
 
     pub(super) fn attempt(&mut self) {
-        self.attempts += 1;
+        self.attempts = self.attempts.saturating_add(1);
     }
 
     pub(super) fn opened(&mut self, transport: Transport) {

@@ -287,6 +287,24 @@ fn a_heartbeat_s_round_trip_is_reported() {
 }
 
 #[test]
+fn what_the_peer_does_not_take_is_reported_and_a_volatile_emit_that_gives_way_is_counted() {
+    let mut scene = Polling::with(&plain_open(), |b| polling_only(b).send_buffer(10));
+    scene.client.emit("first", ()).unwrap();
+    let post = scene.peer.post();
+    // Waits behind the post.
+    scene.client.emit("second", "some text").unwrap();
+    assert!(!scene.client.emit_volatile("third", ()).unwrap());
+    let report = scene.client.report();
+    assert_eq!(report.backlog_bytes, "42[\"second\",\"some text\"]".len());
+    assert_eq!((report.queued, report.counters.dropped_emits), (0, 1));
+    post.ok();
+    assert_eq!(scene.post(), [text("42[\"second\",\"some text\"]")]);
+    eventually("an empty buffer", PATIENCE, || {
+        scene.client.report().backlog_bytes == 0
+    });
+}
+
+#[test]
 fn a_report_says_how_the_connection_stands() {
     reporting::a_report_says_how_the_connection_stands::<V1>();
 }
