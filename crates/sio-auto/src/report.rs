@@ -21,7 +21,7 @@ pub struct Report {
     pub version: Option<String>,
     /// The newest Engine.IO it speaks.
     pub engine_io: Option<u8>,
-    /// Whether a 3.x or 4.x server also speaks Engine.IO 3.
+    /// Whether a server of Engine.IO 4 also speaks Engine.IO 3: 3.x and 4.x with `allowEIO3`, socketioxide with its feature `v4`.
     pub allows_eio3: Option<bool>,
     /// Which of our protocols fits; `None` if neither does.
     pub protocol: Option<Protocol>,
@@ -80,6 +80,9 @@ pub enum Family {
     /// python-socketio.
     #[serde(rename = "python")]
     Python,
+    /// socketioxide.
+    #[serde(rename = "socketioxide")]
+    Socketioxide,
 }
 
 impl fmt::Display for Family {
@@ -94,6 +97,7 @@ impl fmt::Display for Family {
             Self::V3 => "Socket.IO 3.x",
             Self::V4 => "Socket.IO 4.x",
             Self::Python => "python-socketio",
+            Self::Socketioxide => "socketioxide",
         })
     }
 }
@@ -132,8 +136,11 @@ impl Report {
             let _ = write!(line, ": {came}");
         }
         match (self.allows_eio3, self.engine_io) {
+            (Some(true), _) if self.server == Family::Socketioxide => {
+                line.push_str(", Engine.IO 3 and 4");
+            }
             (Some(true), _) => line.push_str(" with allowEIO3, Engine.IO 3 and 4"),
-            (Some(false), _) if self.server != Family::Python => {
+            (Some(false), _) if matches!(self.server, Family::V3 | Family::V4) => {
                 line.push_str(" without allowEIO3, Engine.IO 4 only");
             }
             (_, Some(version)) => {
@@ -147,7 +154,7 @@ impl Report {
             }
             (None, Family::NotSocketIo | Family::Unknown) => {}
             (None, _) if self.allows_eio3.is_none() => {
-                line.push_str(": sio-v1 fits if it has allowEIO3, which it did not show");
+                line.push_str(": sio-v1 fits if it speaks Engine.IO 3, which it did not show");
             }
             (None, _) => line.push_str(": neither sio-v1 nor sio-legacy fits"),
         }

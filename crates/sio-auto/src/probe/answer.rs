@@ -1,11 +1,15 @@
 //! What an answer to one question shows.
 
 use bytestring::ByteString;
+use serde::Deserialize;
 use sio_core::session::Response;
 use sio_legacy::handshake::Handshake as LegacyHandshake;
 use sio_v1::engine::handshake::{Handshake, HttpErrorBody, ServerErrorCode};
 use sio_v1::engine::packet::EnginePacket;
 use sio_v1::engine::payload::{self, PayloadLimits};
+
+/// How much of a refusal's text is repeated, in characters.
+const MAX_MESSAGE: usize = 120;
 
 /// What came as the answer to a question about Engine.IO.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,8 +36,7 @@ pub(super) enum Answer {
     Refused {
         status: u16,
         code: Option<ServerErrorCode>,
-        /// It is a text in quotes, as python-engineio writes them.
-        quoted: bool,
+        by: By,
         message: String,
     },
     /// Something else.
@@ -42,6 +45,24 @@ pub(super) enum Answer {
     Failed(String),
     /// Nothing came in time.
     Silent,
+}
+
+/// Who writes refusals in such a form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// An object with a number as its code.
+    Node,
+    /// A text in quotes: python-engineio.
+    Python,
+    /// An object with a text as its code: socketioxide.
+    Rust,
+}
+
+/// A refusal of socketioxide.
+#[derive(Deserialize)]
+struct RustRefusal {
+    code: String,
+    message: String,
 }
 
 /// An answer that is none of Engine.IO.
@@ -102,6 +123,16 @@ impl Answer {
 
     /// Of an answer that is no 200, also to a WebSocket's handshake.
     pub(super) fn of_refusal(response: &Response) -> Self {
+        if let Ok(RustRefusal { code, message }) = serde_json::from_slice(&response.body)
+            && let Ok(code @ 0..=5) = code.parse::<i64>()
+        {
+            return Self::Refused {
+                status: response.status,
+                code: Some(code.into()),
+                by: By::Rust,
+                message: message.chars().take(MAX_MESSAGE).collect(),
+            };
+        }
         let quoted = response.body.trim_ascii_start().starts_with(b"\"");
         let Some(HttpErrorBody { code, message }) = HttpErrorBody::parse(&response.body) else {
             return Self::Other(Page::new(response));
@@ -119,8 +150,8 @@ impl Answer {
         Self::Refused {
             status: response.status,
             code,
-            quoted,
-            message: message.chars().take(120).collect(),
+            by: if quoted { By::Python } else { By::Node },
+            message: message.chars().take(MAX_MESSAGE).collect(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use sio_v1::engine::handshake::ServerErrorCode;
 
-use super::answer::{Answer, Legacy, Script};
+use super::answer::{Answer, By, Legacy, Script};
 
 /// What the probe can ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +67,11 @@ impl Findings {
             Answer::Refused {
                 code: Some(ServerErrorCode::UnknownTransport),
                 ..
+            }
+            | Answer::Refused {
+                code: Some(ServerErrorCode::BadRequest),
+                by: By::Rust,
+                ..
             } => {
                 // Polling is switched off.
                 wanted.extend([Question::ScriptHead, Question::WebSocket(4)]);
@@ -78,7 +83,7 @@ impl Findings {
                 code: Some(ServerErrorCode::UnsupportedProtocolVersion),
                 ..
             }
-            | Answer::Refused { quoted: true, .. } => {
+            | Answer::Refused { by: By::Python, .. } => {
                 wanted.extend([Question::Poll(3), Question::ScriptHead]);
             }
             Answer::Refused { .. } => {

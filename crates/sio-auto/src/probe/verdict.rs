@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sio_v1::engine::handshake::{Handshake, ServerErrorCode};
 
-use super::answer::{Answer, Legacy, Page, Script};
+use super::answer::{Answer, By, Legacy, Page, Script};
 use super::findings::{Findings, Question};
 use crate::builder::Protocol;
 use crate::report::{Certainty, Family, Report};
@@ -16,6 +16,9 @@ const SHARED_CLIENTS: [(&str, &str); 4] = [
     ("2.4.0", "2.4.0 or 2.4.1"),
     ("2.5.0", "2.5.0 or 2.5.1"),
 ];
+
+/// How many characters a session id of socketioxide has. Those of Node servers have 20, unless an application makes them.
+const SID_OF_RUST: usize = 16;
 
 /// `pingTimeout` of 3.x, unless it is configured; that of 4.x is longer.
 const PING_TIMEOUT_OF_3: Duration = Duration::from_secs(5);
@@ -100,12 +103,12 @@ impl Findings {
         report.transports = self.transports();
         report.protocol = match (report.server, report.allows_eio3) {
             (Family::V1_0 | Family::V1 | Family::V2 | Family::Python, None)
-            | (Family::V3 | Family::V4, Some(true)) => Some(Protocol::V1),
+            | (Family::V3 | Family::V4 | Family::Socketioxide, Some(true)) => Some(Protocol::V1),
             _ => None,
         };
         report.engine_io = match report.server {
             Family::Unknown => None,
-            Family::V3 | Family::V4 => Some(4),
+            Family::V3 | Family::V4 | Family::Socketioxide => Some(4),
             Family::Python if report.allows_eio3 == Some(false) => Some(4),
             _ => Some(3),
         };
@@ -141,8 +144,10 @@ impl Findings {
             }
             (None, None) => (Family::Unknown, Certainty::Guess),
         };
-        if matches!(report.server, Family::V3 | Family::V4)
-            || (report.server == Family::Python && matches!(self.poll4, Some(Answer::Bare(_))))
+        if matches!(
+            report.server,
+            Family::V3 | Family::V4 | Family::Socketioxide
+        ) || (report.server == Family::Python && matches!(self.poll4, Some(Answer::Bare(_))))
         {
             report.allows_eio3 = self.allows_eio3();
         }
@@ -151,9 +156,12 @@ impl Findings {
     /// What the answers themselves show.
     fn shown(&self, open: Option<&Handshake>) -> Option<(Family, Certainty)> {
         let poll3 = self.poll3.as_ref();
-        let of_python = |answer: &Answer| matches!(answer, Answer::Refused { quoted: true, .. });
+        let of_python = |answer: &Answer| matches!(answer, Answer::Refused { by: By::Python, .. });
         if self.poll4.as_ref().is_some_and(of_python) || poll3.is_some_and(of_python) {
             return Some((Family::Python, Certainty::Likely));
+        }
+        if self.is_of_rust(open) {
+            return Some((Family::Socketioxide, Certainty::Likely));
         }
         let newer = || {
             // From 4.5 on the open packet says how much a message may have.
@@ -199,6 +207,30 @@ impl Findings {
         }
     }
 
+    /// Whether it is socketioxide: by the form of a refusal, or by its session ids, where no client comes with the server.
+    fn is_of_rust(&self, open: Option<&Handshake>) -> bool {
+        let polls = [&self.poll4, &self.poll3];
+        let refuses_so = polls
+            .into_iter()
+            .flatten()
+            .any(|answer| matches!(answer, Answer::Refused { by: By::Rust, .. }));
+        let has_4 = [&self.poll4, &self.websocket4]
+            .into_iter()
+            .flatten()
+            .any(|answer| {
+                matches!(
+                    answer,
+                    Answer::Bare(_)
+                        | Answer::Message {
+                            connected: false,
+                            ..
+                        }
+                )
+            });
+        let is_sid = |open: &Handshake| open.sid.len() == SID_OF_RUST;
+        refuses_so || has_4 && self.script_version().is_none() && open.is_some_and(is_sid)
+    }
+
     /// Whether a 3.x or 4.x server speaks Engine.IO 3.
     fn allows_eio3(&self) -> Option<bool> {
         if self.is_3_0() {
@@ -216,7 +248,7 @@ impl Findings {
             (Some(answer), _) if answer.is_code(ServerErrorCode::UnsupportedProtocolVersion) => {
                 Some(false)
             }
-            (Some(Answer::Refused { quoted: true, .. }), _) => Some(false),
+            (Some(Answer::Refused { by: By::Python, .. }), _) => Some(false),
             // What does not speak it opens the WebSocket all the same, then breaks it off or is silent.
             (None, Some(Answer::Failed(_) | Answer::Silent | Answer::Refused { .. })) => {
                 Some(false)
@@ -254,6 +286,9 @@ impl Findings {
     }
 
     fn advise(&self, report: &mut Report) {
+        const NO_POLLING: &str =
+            "polling is switched off: connect with `.transports([Transport::WebSocket])`";
+        let has_websocket_alone = report.transports == ["websocket"];
         let mut advise = |text: &str| report.advice.push(text.to_owned());
         match (report.server, report.allows_eio3) {
             (Family::V1_0, _) => advise(
@@ -274,6 +309,9 @@ impl Findings {
             (Family::V3 | Family::V4, Some(false)) => advise(
                 "set `allowEIO3: true` in the server's options, or use a client for Engine.IO 4",
             ),
+            (Family::Socketioxide, Some(false)) => advise(
+                "build the server with socketioxide's feature `v4`, or use a client for Engine.IO 4",
+            ),
             (Family::Python, Some(false)) => advise("use a client for Engine.IO 4"),
             _ => {}
         }
@@ -293,11 +331,8 @@ impl Findings {
         }) = &self.poll4
         {
             match code {
-                Some(ServerErrorCode::UnknownTransport) => {
-                    advise(
-                        "polling is switched off: connect with `.transports([Transport::WebSocket])`",
-                    );
-                }
+                Some(ServerErrorCode::UnknownTransport) => advise(NO_POLLING),
+                _ if has_websocket_alone => advise(NO_POLLING),
                 Some(ServerErrorCode::UnsupportedProtocolVersion) => {}
                 _ if self
                     .poll3
@@ -347,7 +382,12 @@ impl Findings {
                     (false, Some(_)) => ", and has maxPayload, as 4.5 and later send it",
                     (false, None) => ", and has no maxPayload, as 3.x and 4.x before 4.5 send it",
                 };
-                format!("an open packet by itself, which is Engine.IO 4{more}")
+                let sid = if open.sid.len() == SID_OF_RUST {
+                    "; its session id has 16 characters, as those of socketioxide"
+                } else {
+                    ""
+                };
+                format!("an open packet by itself, which is Engine.IO 4{more}{sid}")
             }
             Some(Answer::Framed {
                 binary, connected, ..
@@ -388,19 +428,24 @@ impl Findings {
             Some(Answer::Refused {
                 status,
                 code,
-                quoted,
+                by,
                 message,
             }) => {
                 let meaning = match code {
+                    Some(ServerErrorCode::BadRequest) if *by == By::Rust => {
+                        "polling is switched off, as socketioxide says it"
+                    }
                     Some(ServerErrorCode::UnknownTransport) => "polling is switched off",
-                    Some(ServerErrorCode::UnsupportedProtocolVersion) if asked_for_3 => {
+                    Some(ServerErrorCode::UnsupportedProtocolVersion)
+                        if asked_for_3 && *by == By::Node =>
+                    {
                         "3.1 or later without allowEIO3"
                     }
                     Some(ServerErrorCode::UnsupportedProtocolVersion) => {
                         "this version is not spoken"
                     }
                     Some(_) => "an Engine.IO server refuses this client",
-                    None if *quoted => "a text in quotes, as python-engineio answers",
+                    None if *by == By::Python => "a text in quotes, as python-engineio answers",
                     None => "a refusal as 1.x writes it",
                 };
                 format!("{}: {meaning}", refusal(*status, message))

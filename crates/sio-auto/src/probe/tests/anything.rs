@@ -45,6 +45,7 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
         r#"{"code":0,"message":"Transport unknown"}"#.into(),
         r#"{"code":5,"message":"Unsupported protocol version"}"#.into(),
         r#"{"code":4,"message":"no"}"#.into(),
+        r#"{"code":"3","message":"Bad request"}"#.into(),
         r#"{"code":null}"#.into(),
         "\"no\"".into(),
         "<html>".into(),

@@ -172,6 +172,60 @@ fn a_python_server_is_known_by_its_refusal_in_quotes() {
 }
 
 #[test]
+fn socketioxide_is_known_by_its_session_ids_where_it_hands_out_no_client() {
+    let open = OPEN_4.replace("S1", "-2-nMlD9OBM7hhW1");
+    for (etag, family) in [(None, Family::Socketioxide), (Some("4.8.4"), Family::V4)] {
+        let mut probe = start();
+        probe.answer_get(200, TEXT, open.clone());
+        probe.outputs();
+        probe.answer_post(200);
+        probe.outputs();
+        probe.answer_get(200, TEXT, texts(&[OPEN]));
+        probe.outputs();
+        probe.answer_post(200);
+        probe.outputs();
+        answer_version(&mut probe, etag);
+        let report = report(&mut probe);
+        assert_eq!((report.server, report.allows_eio3), (family, Some(true)));
+        assert_eq!(report.protocol, Some(Protocol::V1));
+    }
+}
+
+#[test]
+fn socketioxide_without_polling_calls_a_poll_a_bad_request() {
+    let mut probe = start();
+    let refusal = r#"{"code":"3","message":"Bad request"}"#;
+    probe.answer_get(400, "application/json", refusal);
+    assert_eq!(probe.outputs(), ["identified", "HEAD socket.io.js"]);
+    answer_version(&mut probe, None);
+    probe.outputs();
+    probe.input(Input::WebSocketOpened);
+    probe.text(OPEN_4);
+    probe.outputs();
+    probe.input(closed());
+    probe.outputs();
+    probe.input(Input::WebSocketOpened);
+    probe.text(OPEN);
+    probe.text("40");
+    assert_eq!(probe.outputs(), ["ws close"]);
+    probe.input(closed());
+    let report = report(&mut probe);
+    assert_eq!(
+        (report.server, report.allows_eio3),
+        (Family::Socketioxide, Some(true))
+    );
+    assert_eq!(report.transports, ["websocket"]);
+    assert_eq!(
+        report.headline(),
+        "socketioxide, Engine.IO 3 and 4: use sio-v1"
+    );
+    assert!(
+        report.advice[0].contains("polling is switched off"),
+        "{report}"
+    );
+}
+
+#[test]
 fn a_0_9_server_is_asked_for_its_handshake_and_its_script() {
     let mut probe = start();
     probe.answer_get(200, None, "Welcome to socket.io.");
