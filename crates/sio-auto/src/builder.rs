@@ -191,8 +191,10 @@ impl ClientBuilder {
 
     /// With what a probe found, where the program left it open.
     fn suited(mut self, report: Report) -> Result<Self> {
-        let may_fit =
-            matches!(report.server, Family::V3 | Family::V4) && report.allows_eio3.is_none();
+        let may_fit = matches!(
+            report.server,
+            Family::V3 | Family::V4 | Family::Socketioxide
+        ) && report.allows_eio3.is_none();
         // Its own error says best why it is refused.
         let refused = may_fit.then_some(Protocol::V1);
         let Some(protocol) = report.protocol.or(refused) else {

@@ -1,11 +1,10 @@
 //! Whatever may answer at a URL: the probe says what it was, or fails as a connection would, in time.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::TcpListener;
-use std::thread;
 use std::time::Duration;
 
-use sio_auto::{Certainty, Client, Error, Family, Tls};
+use sio_auto::{Certainty, Error, Family};
 use sio_peer::peer::{Answer, Peer};
 use sio_peer::proxy::{Kind, Proxy};
 use sio_peer::wait::{assert_says, error_of, takes};
@@ -177,18 +176,24 @@ fn the_head_of_an_answer_to_head_is_enough() {
 }
 
 #[test]
-fn plain_text_on_a_port_for_tls_and_tls_on_a_plain_port_are_told() {
+fn plain_text_on_a_port_for_tls_is_told() {
     // What a TLS server answers to plain text: an alert.
     let error = failed(|mut request| {
         request.raw(&[0x15, 3, 1, 0, 2, 2, 70]);
         request.close();
     });
     assert_says(&error.chain(), &["https"]);
+}
+
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+#[test]
+fn tls_on_a_plain_port_is_told() {
+    use std::io::Read as _;
 
     // What a Node server answers to the beginning of TLS.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
-    let answering = thread::spawn(move || {
+    let answering = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let mut hello = [0];
         stream.read_exact(&mut hello).unwrap();
@@ -196,8 +201,10 @@ fn plain_text_on_a_port_for_tls_and_tls_on_a_plain_port_are_told() {
             .write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
             .unwrap();
     });
-    let tls = Tls::new().danger_accept_any_certificate();
-    let builder = Client::builder(&url).tls(tls).connect_timeout(LIMIT);
+    let tls = sio_auto::Tls::new().danger_accept_any_certificate();
+    let builder = sio_auto::Client::builder(&url)
+        .tls(tls)
+        .connect_timeout(LIMIT);
     let error = takes(Duration::ZERO, LIMIT / 2, || {
         error_of("the probe", builder.probe())
     });
