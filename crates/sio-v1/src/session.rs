@@ -235,7 +235,10 @@ impl sio_core::session::Session for Session {
         let state = match &self.state {
             State::Closed => return None,
             State::ClosingPolling(closing) => return Some(closing.until),
-            State::ClosingWebSocket { until } => return Some(*until),
+            State::ClosingWebSocket { until } => {
+                let inquiry = self.inquiry.deadline();
+                return [Some(*until), inquiry].into_iter().flatten().min();
+            }
             State::Polling(polling) => polling.upgrade.deadline(),
             _ => None,
         };

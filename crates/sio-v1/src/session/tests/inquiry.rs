@@ -265,6 +265,20 @@ fn an_open_packet_that_comes_late_wins_and_the_question_is_tidied_up() {
 }
 
 #[test]
+fn a_question_that_is_out_keeps_its_limit_while_the_websocket_is_closed() {
+    let mut scenario = asked();
+    scenario.text(OPEN_WS);
+    scenario.outputs();
+    scenario.pass(5 * SECOND - SECOND / 2);
+    scenario.command(Command::Close);
+    assert_eq!(scenario.outputs(), ["ws close"]);
+    scenario.pass_to_deadline(SECOND / 2);
+    assert_eq!(scenario.outputs(), ["cancel get"]);
+    scenario.input(ended());
+    assert_eq!(scenario.outputs(), ["closed: closed by this client"]);
+}
+
+#[test]
 fn an_end_while_the_question_is_out_waits_for_it() {
     let mut scenario = asked();
     scenario.input(ended());
