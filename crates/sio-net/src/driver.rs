@@ -478,6 +478,7 @@ impl<P: Session> Core<P> {
         self.process(|link, now| {
             if link.manager.epoch() == connection {
                 log_answer(&input);
+                link.note_answer(&input);
                 link.manager.handle_input(input, now);
             }
         });

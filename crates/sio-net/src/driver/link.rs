@@ -54,6 +54,8 @@ pub(crate) struct Link<P: Session> {
     readable: bool,
     get: Option<(RequestId, Lane)>,
     post: Option<(RequestId, Lane)>,
+    /// What was not answered yet.
+    unanswered: Vec<RequestId>,
     /// What went wrong while effects were carried out, to be fed back.
     failures: VecDeque<Input>,
     deliveries: Vec<Delivery>,
@@ -106,6 +108,7 @@ impl<P: Session> Link<P> {
             readable: false,
             get: None,
             post: None,
+            unanswered: Vec::new(),
             failures: VecDeque::new(),
             deliveries: Vec::new(),
             asleep_until: None,
@@ -345,8 +348,8 @@ impl<P: Session> Link<P> {
                 break;
             }
         }
-        // A session on a WebSocket makes no requests any more.
-        if self.manager.transport() == Some(Transport::WebSocket) {
+        // A session on a WebSocket makes no requests any more. What it asked over polling before may still be out.
+        if self.manager.transport() == Some(Transport::WebSocket) && self.unanswered.is_empty() {
             self.end_lanes(core);
         }
         drop(in_new_session);
@@ -580,6 +583,7 @@ impl<P: Session> Link<P> {
             Ok(lane) => {
                 let method = request.method;
                 lane.request(request);
+                self.unanswered.push(id);
                 match method {
                     Method::Get | Method::Head => self.get = Some((id, lane)),
                     Method::Post => self.post = Some((id, lane)),
@@ -609,6 +613,7 @@ impl<P: Session> Link<P> {
 
     /// Cancelling ends the lane: only so does what blocks in it end. Another request gets another lane.
     fn cancel(&mut self, id: RequestId, core: &Core<P>) {
+        self.unanswered.retain(|other| *other != id);
         for lane in [&mut self.get, &mut self.post] {
             if let Some((_, lane)) = lane.take_if(|(current, _)| *current == id)
                 && let Some(thread) = lane.end()
@@ -618,7 +623,15 @@ impl<P: Session> Link<P> {
         }
     }
 
+    /// What a lane brought, before the session is told.
+    pub(super) fn note_answer(&mut self, input: &Input) {
+        if let Input::HttpResponse { id, .. } | Input::HttpFailed { id, .. } = input {
+            self.unanswered.retain(|other| other != id);
+        }
+    }
+
     fn end_lanes(&mut self, core: &Core<P>) {
+        self.unanswered.clear();
         for (_, lane) in [self.get.take(), self.post.take()].into_iter().flatten() {
             if let Some(thread) = lane.end() {
                 core.keep(thread);

@@ -372,6 +372,25 @@ fn a_websocket_that_wakes_up_late_connects_all_the_same() {
 }
 
 #[test]
+fn a_question_that_is_answered_behind_the_open_packet_leaves_no_session() {
+    let mut socket = None;
+    let (mut peer, connecting) = alone(Duration::from_secs(2), |upgrade| {
+        socket = Some(WebSocketPeer::accept(upgrade));
+    });
+    let question = peer.get();
+    let mut socket = socket.unwrap();
+    socket.text(&crate::wire::plain_open());
+    socket.text("40");
+    let client = connecting.join().expect("a connection");
+    question.answer(&Answer::text(&[&crate::wire::plain_open(), "40"]));
+    let post = peer.post();
+    assert_eq!(post.body, b"\0\x01\xff1");
+    post.answer(&Answer::new(200, "text/html", b"ok"));
+    assert_eq!(client.transport(), Some(Transport::WebSocket));
+    client.close().expect("a clean end");
+}
+
+#[test]
 fn silence_everywhere_ends_at_the_connect_timeout_and_says_what_is_silent() {
     let limit = Duration::from_millis(600);
     let mut socket = None;
