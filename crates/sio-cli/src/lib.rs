@@ -64,7 +64,7 @@ fn act(cli: &Cli) -> Result<Exit, Failure> {
     if let Some(output) = output
         && !is_typed(cli, output)
     {
-        logs::show(output.verbose, None);
+        logs::show(output.verbose, None)?;
     }
     match &cli.command {
         Command::Probe(options) => commands::probe::probe(options),

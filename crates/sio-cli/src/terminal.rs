@@ -2,7 +2,7 @@
 
 #[cfg(unix)]
 mod kept {
-    use std::io::stdin;
+    use std::io::{Write as _, stdin, stdout};
     use std::sync::OnceLock;
 
     use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
@@ -18,8 +18,11 @@ mod kept {
 
     pub(crate) fn restore() {
         if let Some(before) = BEFORE.get() {
-            // It fails only if the terminal is gone.
+            // Each fails only if the terminal is gone.
             let _ = tcsetattr(stdin(), OptionalActions::Now, before);
+            // What is printed from here on does not stand behind the prompt.
+            let _ = stdout().write_all(b"\r\x1b[K");
+            let _ = stdout().flush();
         }
     }
 }

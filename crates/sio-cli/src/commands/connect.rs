@@ -25,7 +25,7 @@ pub(crate) fn connect(options: &Connect) -> Result<Exit, Failure> {
     let (mut editor, above) = match editor {
         Some(mut editor) => {
             if options.output.verbose > 0 && io::stderr().is_terminal() {
-                logs::show(options.output.verbose, Some(editor.printer()?));
+                logs::show(options.output.verbose, Some(editor.printer()?))?;
             }
             let above = editor.printer()?;
             (Some(editor), Some(above))

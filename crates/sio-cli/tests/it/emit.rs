@@ -203,7 +203,9 @@ fn secrets_come_from_files_and_reach_the_server() {
     assert_eq!(request.header("x-b"), Some("c:d"));
     assert_eq!(request.header("cookie"), Some("sid=1"));
     assert!(request.target.contains("q=a%20b"), "{}", request.target);
+    // So the client asks what is there, and finds nobody.
     request.close();
+    drop(server);
     let ended = sio.end();
     ended.is(3, "sio: ");
     assert!(!ended.err.contains("s3cret"));

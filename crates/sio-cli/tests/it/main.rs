@@ -9,3 +9,4 @@ mod listen;
 mod replay;
 mod scratch;
 mod stage;
+mod typing;

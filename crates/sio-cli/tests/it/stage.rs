@@ -4,10 +4,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use sio_peer::peer::Peer;
-use sio_peer::wait::{Background, PATIENCE, background, next};
+use sio_peer::wait::{Background, PATIENCE, background, eventually, next};
 use sio_peer::websocket::WebSocketPeer;
 use tungstenite::Message;
 
@@ -133,20 +132,17 @@ impl Sio {
     /// The same, with its input left open.
     #[track_caller]
     pub(crate) fn end_by_itself(mut self) -> Ended {
-        let deadline = Instant::now() + PATIENCE;
-        let status = loop {
-            if let Some(status) = self.process.try_wait().unwrap() {
-                break status;
-            }
-            assert!(Instant::now() < deadline, "waited {PATIENCE:?} for its end");
-            thread::sleep(Duration::from_millis(2));
-        };
+        let mut status = None;
+        eventually("the end of the command", PATIENCE, || {
+            status = self.process.try_wait().unwrap();
+            status.is_some()
+        });
         let mut out = Vec::new();
         while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
             out.push(line);
         }
         Ended {
-            code: status.code(),
+            code: status.and_then(|status| status.code()),
             out,
             err: self.err.take().unwrap().join(),
         }
