@@ -139,6 +139,17 @@ fn no_server_ends_with_3() {
     );
 }
 
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+#[test]
+fn this_build_has_tls() {
+    let server = Server::new();
+    let url = server.url.replace("http:", "https:");
+    let authority = Scratch::new("authority.pem", b"no certificate");
+    let args = ["emit", &url, "x", "--server", "2", "--ca", authority.path()];
+    Sio::start(&args).end().is(2, "--ca is not valid: ");
+    assert_eq!(server.peer.connections(), 0);
+}
+
 #[test]
 fn a_silent_server_ends_with_5() {
     let server = Server::new();
