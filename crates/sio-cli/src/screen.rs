@@ -1,5 +1,6 @@
 //! Where lines go: standard output, or above the line that is being typed.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write};
 
 use anstream::adapter::strip_str;
@@ -29,14 +30,15 @@ impl Screen {
 
     /// Writes a line of output; it may wait for [`flush`](Self::flush).
     pub(crate) fn line(&mut self, text: &str) -> io::Result<()> {
-        match &mut self.above {
-            Some(above) => {
-                let text = with_colours(text, self.out_has_colours);
-                above.print(format!("{text}\n")).map_err(io::Error::other)
+        let text = with_colours(text, self.out_has_colours);
+        if let Some(above) = &mut self.above {
+            if above.print(format!("{text}\n")).is_ok() {
+                return Ok(());
             }
-            None if self.out_has_colours => writeln!(self.out, "{text}"),
-            None => writeln!(self.out, "{}", strip_str(text)),
+            // Nobody types any more: what comes now stands where it is.
+            self.above = None;
         }
+        writeln!(self.out, "{text}")
     }
 
     /// Writes a line as it is, whatever it holds.
@@ -75,10 +77,10 @@ pub(crate) fn written(written: io::Result<()>) -> Result<(), Failure> {
     }
 }
 
-fn with_colours(text: &str, has_colours: bool) -> String {
+fn with_colours(text: &str, has_colours: bool) -> Cow<'_, str> {
     if has_colours {
-        text.to_owned()
+        Cow::Borrowed(text)
     } else {
-        strip_str(text).to_string()
+        Cow::Owned(strip_str(text).to_string())
     }
 }

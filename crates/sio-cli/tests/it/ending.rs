@@ -25,7 +25,8 @@ fn signals_close_the_connection_and_end_with_130() {
 #[test]
 fn a_second_signal_waits_for_nothing() {
     let mut server = Server::new();
-    let (sio, mut socket) = server.let_in("listen", &[]);
+    let (sio, mut socket) = server.let_in("listen", &["--json"]);
+    sio.until(r#"{"state":"connected""#);
     sio.signal("INT");
     assert_eq!(socket.message(), Message::text("41"));
     // The close handshake stays unanswered, so closing would take its 1.5 s.

@@ -180,3 +180,18 @@ fn a_join_that_is_refused_is_an_error_and_may_be_tried_again() {
     socket.text("40/guarded");
     sio.until(r#"{"state":"connected","namespace":"/guarded""#);
 }
+
+#[test]
+fn closing_waits_for_no_ack_and_says_so() {
+    let mut server = Server::new();
+    let (mut sio, mut socket) = connected(&mut server);
+    sio.tell(r#"{"emit":"a","ack":"x"}"#);
+    sio.tell(r#"{"close":true}"#);
+    socket.expect(r#"420["a"]"#);
+    is_left(&mut socket);
+    let ended = sio.end_by_itself();
+    ended.is(0, "");
+    let told = r#"{"ack":"x","error":"disconnected"}"#;
+    assert!(ended.out.iter().any(|line| line == told), "{:?}", ended.out);
+    assert_eq!(ended.out.last().unwrap(), r#"{"state":"closed"}"#);
+}
