@@ -135,7 +135,8 @@ fn cargo(line: &str) -> Result<Outcome, String> {
 }
 
 /// The crates with features.
-const WITH_FEATURES: &str = "--package sio-net --package sio-v1 --package sio-legacy";
+const WITH_FEATURES: &str =
+    "--package sio-net --package sio-v1 --package sio-legacy --package sio-auto --package sio-cli";
 
 fn clippy_with(features: &str) -> Result<Outcome, String> {
     cargo(&format!(

@@ -189,8 +189,12 @@ impl ClientBuilder {
         }
     }
 
-    /// With what a probe found, where the program left it open.
-    fn suited(mut self, report: Report) -> Result<Self> {
+    /// With what a [probe](Self::probe) found, where the program left it open: the protocol, and what servers of that version
+    /// need. [`connect`](Self::connect) then probes no more.
+    ///
+    /// # Errors
+    /// [`Error::Protocol`] with the cause [`Unfit`] if neither protocol fits.
+    pub fn suited(mut self, report: Report) -> Result<Self> {
         let may_fit = matches!(
             report.server,
             Family::V3 | Family::V4 | Family::Socketioxide

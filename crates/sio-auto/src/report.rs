@@ -125,9 +125,9 @@ impl fmt::Display for Certainty {
 }
 
 impl Report {
-    /// The answer in one line.
+    /// What the server is: family, version, Engine.IO.
     #[must_use]
-    pub fn headline(&self) -> String {
+    pub fn name(&self) -> String {
         let mut line = self.server.to_string();
         if let Some(version) = &self.version {
             let _ = write!(line, " ({version})");
@@ -148,6 +148,13 @@ impl Report {
             }
             (_, None) => {}
         }
+        line
+    }
+
+    /// The answer in one line: what the server is, and which crate fits.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        let mut line = self.name();
         match (self.protocol.and_then(Protocol::package), self.server) {
             (Some(package), _) => {
                 let _ = write!(line, ": use {package}");

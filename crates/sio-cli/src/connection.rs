@@ -127,12 +127,19 @@ pub(crate) fn unreadable(file: &Path, error: &std::io::Error) -> Failure {
     Failure::usage(format!("cannot read {}: {error}", file.display()))
 }
 
-/// Says what a server that was asked turned out to be.
-pub(crate) fn note_found(client: &Client) {
-    note(match client.protocol() {
-        Protocol::Legacy => "sio: the server speaks Socket.IO 0.9",
-        _ => "sio: the server speaks Engine.IO 3: Socket.IO 1.x, 2.x, or 3.x/4.x with allowEIO3",
-    });
+/// With the protocol that fits; asks the server if that `is_open`, and says what it is.
+///
+/// # Errors
+/// If it does not answer, or no protocol fits.
+pub(crate) fn suited(builder: ClientBuilder, is_open: bool) -> sio_core::Result<ClientBuilder> {
+    if !is_open {
+        return Ok(builder);
+    }
+    let report = builder.probe()?;
+    if report.protocol.is_some() {
+        note(&format!("sio: {}", report.name()));
+    }
+    builder.suited(report)
 }
 
 /// Writes something besides the output: dim on a terminal.

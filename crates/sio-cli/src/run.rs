@@ -63,9 +63,10 @@ impl Run {
             .on_status(post.on_status(None));
         let (of_thread, tell) = (Arc::clone(&talk), post.clone());
         let namespaces = options.namespace.clone();
+        let is_open = options.server == Server::Auto;
         spawn("sio-connect", move || {
             let connect = || {
-                of_thread.begin(builder.connect()?);
+                of_thread.begin(connection::suited(builder, is_open)?.connect()?);
                 for namespace in &namespaces {
                     of_thread.join(namespace, Vec::new())?;
                     of_thread.turn_to(&namespaces[0])?;
@@ -96,11 +97,6 @@ impl Run {
             if signals::came() {
                 return Err(interrupted());
             }
-        }
-        if options.server == Server::Auto
-            && let Some(client) = talk.client()
-        {
-            connection::note_found(client);
         }
         Ok(Self {
             talk,
