@@ -1,9 +1,12 @@
-//! Wire logs in memory.
+//! Wire logs in memory, and those of real servers.
 
+use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use sio_net::WireLog;
+use sio_core::session::{Session, SessionEvent};
+use sio_net::{WireLog, replay};
 
 use crate::wait::{PATIENCE, eventually};
 
@@ -58,4 +61,29 @@ impl Write for FullDisk {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// The events that a recorded log tells, by namespace and name, to the end of its connection.
+///
+/// # Panics
+/// If the sessions of `S` make something else of it than is recorded.
+#[track_caller]
+pub fn events_of<S: Session>(file: &Path) -> Vec<String> {
+    let log = fs::read_to_string(file).expect("a log");
+    let replay = replay::<S>(&log).expect("a log");
+    assert_eq!(replay.differences, [], "{}", file.display());
+    assert!(
+        !replay.truncated && replay.head.masked,
+        "{}",
+        file.display()
+    );
+    let last = replay.told.last().map(|told| &told.event);
+    assert!(matches!(last, Some(SessionEvent::Closed(_))), "{last:?}");
+    let events = replay.told.iter().filter_map(|told| match &told.event {
+        SessionEvent::Event {
+            namespace, name, ..
+        } => Some(format!("{namespace} {name}")),
+        _ => None,
+    });
+    events.collect()
 }
