@@ -172,7 +172,7 @@ pub enum ServerErrorCode {
 impl HttpErrorBody {
     /// Reads the body of an error response, whatever its content type says.
     ///
-    /// Node servers send `{"code":1,"message":"…"}`. Python servers send a JSON string, or a list that begins with
+    /// Node servers send `{"code":1,"message":"…"}`, socketioxide the code as a string. Python servers send a JSON string, or a list that begins with
     /// one. `None` means that it is none of these, or longer than [`Handshake::MAX_BYTES`], so probably no Socket.IO
     /// server's answer.
     pub fn parse(body: &[u8]) -> Option<Self> {
@@ -184,7 +184,7 @@ impl HttpErrorBody {
                 let (code, message) = (fields.get("code"), fields.get("message"));
                 code.or(message)?;
                 Some(Self {
-                    code: code.and_then(Value::as_i64).map(ServerErrorCode::from),
+                    code: code.and_then(number).map(ServerErrorCode::from),
                     message: message.map(text).unwrap_or_default(),
                 })
             }
@@ -199,6 +199,11 @@ impl HttpErrorBody {
             _ => None,
         }
     }
+}
+
+/// A number, or the digits of one.
+fn number(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str()?.parse().ok())
 }
 
 /// A string as it is, anything else as JSON.
@@ -360,8 +365,11 @@ mod tests {
             ServerErrorCode::Other(6),
         ];
         for (number, code) in codes.into_iter().enumerate() {
-            let body = format!(r#"{{"code":{number},"message":"m"}}"#);
-            assert_eq!(read(&body), Some((Some(code), "m".to_owned())));
+            // As Node writes it, and as socketioxide does.
+            for written in [number.to_string(), format!("\"{number}\"")] {
+                let body = format!(r#"{{"code":{written},"message":"m"}}"#);
+                assert_eq!(read(&body), Some((Some(code), "m".to_owned())));
+            }
         }
         assert_eq!(read(r#"{"code":null}"#), Some((None, String::new())));
         assert_eq!(

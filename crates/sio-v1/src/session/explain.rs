@@ -18,7 +18,8 @@ const IS_LEGACY: &str = "this is a Socket.IO 0.9 server: use the crate sio-legac
 const FORBIDDEN: &str = "the server's allowRequest or origins setting refused the request";
 
 const PLAIN_REQUEST: &str = "the server got it as a plain request: a proxy in front of it does not pass WebSockets on; \
-     nginx has to be told: `proxy_http_version 1.1`, and the headers Upgrade and Connection";
+     nginx has to be told: `proxy_http_version 1.1`, and the headers Upgrade and Connection; \
+     or it is socketioxide with WebSockets switched off";
 
 /// What is waited for on a WebSocket that was accepted.
 pub(super) const SILENT: &str = "waiting for the first packet on the WebSocket, which was accepted: Socket.IO 3.1 without \
@@ -35,7 +36,7 @@ pub(super) const NO_ROOT: &str = "waiting for the server to connect the root nam
 pub(super) fn no_websocket(response: &Response) -> Error {
     let what = "the WebSocket handshake";
     match code_of(response) {
-        // Asked with `Upgrade`, no server calls it a bad request.
+        // Asked with `Upgrade`, no server of Node calls it a bad request.
         Some(ServerErrorCode::BadRequest) => {
             response.to_error(what).with_hint(PLAIN_REQUEST).into()
         }
@@ -53,8 +54,7 @@ fn refused(what: &'static str, response: &Response) -> HttpError {
     response.to_error(what).explained(hint(response))
 }
 
-/// The code of the server. From 1.7 on, where a WebSocket is refused, only the message is told; socketioxide writes its
-/// codes as text.
+/// The code of the server. From 1.7 on, where a WebSocket is refused, only the message is told.
 fn code_of(response: &Response) -> Option<ServerErrorCode> {
     match HttpErrorBody::parse(&response.body) {
         Some(error) => error
