@@ -10,7 +10,7 @@ use sio_net::{Client, WeakClient};
 use super::kit::{Log, disconnected, handled, within};
 use super::returning::{Line, wait_failed};
 use crate::case::{Case, Outcome};
-use crate::context::{Context, PATIENCE};
+use crate::context::{Context, PATIENCE, until};
 use crate::protocol::Protocol;
 use crate::{ensure, ensure_eq};
 
@@ -79,6 +79,10 @@ fn note<P: Protocol>(client: &Client<P>, text: &str) -> sio_core::Result<()> {
 /// The connection is back: what came back of the notes.
 fn arrived<P: Protocol>(line: &Line<P>, notes: &Log<String>) -> Outcome<Vec<String>> {
     line.heal()?;
+    // What waits leaves when the handlers of the return have run; until then a full queue is full.
+    until("what waits to leave", || {
+        Ok(line.client.queued().is_empty().then_some(()))
+    })?;
     handled(&line.client)?;
     Ok(notes.seen())
 }
