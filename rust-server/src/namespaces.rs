@@ -122,6 +122,10 @@ impl Place {
         socket.on_fallback(Listener(Arc::clone(&place)));
         let of_end = Arc::clone(&place);
         socket.on_disconnect(async move |reason: DisconnectReason| of_end.end(reason));
+        if !socket.connected() {
+            // It went before it had the handler, which nobody calls any more.
+            place.end(DisconnectReason::TransportClose);
+        }
         vocabulary::welcome(&place);
     }
 

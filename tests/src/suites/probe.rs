@@ -123,6 +123,11 @@ fn leaves_nothing<P: Protocol>(cx: &Context<P>) -> Outcome {
             && sessions.iter().all(|session| session.closed_at.is_some());
         Ok(are_gone.then_some(()))
     })
+    .map_err(|failure| {
+        let left = cx.control().sessions();
+        let requests = cx.control().requests();
+        format!("{failure}; sessions: {left:?}; requests: {requests:?}").into()
+    })
 }
 
 fn knows_variants<P: Protocol>(cx: &Context<P>) -> Outcome {
