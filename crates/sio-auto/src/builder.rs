@@ -11,7 +11,7 @@ use sio_core::handler::IntoHandler;
 use sio_core::{
     Bounds, DisconnectReason, Error, Event, Limits, Reconnect, Result, Status, Transport,
 };
-use sio_net::{Attempt, Proxy, Tls, UpgradeMemory, WireLog};
+use sio_net::{Attempt, EventLoop, Proxy, Tls, UpgradeMemory, WireLog};
 
 use crate::client::Client;
 use crate::probe;
@@ -135,6 +135,7 @@ impl ClientBuilder {
         limits(limits: Limits);
         keep_open(keep_open: bool);
         record(log: WireLog);
+        event_loop(event_loop: &EventLoop);
         on[M](event: &str, handler: impl IntoHandler<M>);
         once[M](event: &str, handler: impl IntoHandler<M>);
         on_any(handler: impl FnMut(&Event) + Send + 'static);

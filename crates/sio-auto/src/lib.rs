@@ -49,7 +49,7 @@ pub use sio_core::{
     SocketExt, Status, Transport, UsageError, Value,
 };
 pub use sio_net::guide;
-pub use sio_net::{Attempt, Backend, Proxy, Roots, Tls, UpgradeMemory, WireLog};
+pub use sio_net::{Attempt, Backend, EventLoop, Proxy, Roots, Tls, UpgradeMemory, WireLog};
 
 /// Feeds a recorded log through new sessions of the protocol that it was recorded with, without a network: see
 /// [`sio_core::wire_log`].

@@ -101,7 +101,7 @@ pub use sio_core::{
     SocketExt, Status, Transport, UsageError, Value,
 };
 pub use sio_net::guide;
-pub use sio_net::{Attempt, Backend, Proxy, Roots, Tls, WireLog};
+pub use sio_net::{Attempt, Backend, EventLoop, Proxy, Roots, Tls, WireLog};
 
 /// A namespace of a connection to a 0.9 server. See [`sio_net::Client`] for its methods.
 pub type Client = sio_net::Client<Session>;

@@ -20,6 +20,7 @@ use sio_core::{
 use crate::client::Client;
 use crate::driver::Core;
 use crate::endpoint::{Attempt, Endpoint, Hook, RequestParts};
+use crate::event_loop::EventLoop;
 use crate::options::Options;
 use crate::proxy::Proxy;
 use crate::query;
@@ -83,6 +84,7 @@ pub struct ClientBuilder<P: Session> {
     proxy: Proxy,
     protocol: P::Options,
     wire_log: Option<WireLog>,
+    event_loop: Option<EventLoop>,
     handlers: Handlers,
     receivers: Vec<Arc<Queue>>,
     /// The first setting that was wrong.
@@ -120,6 +122,7 @@ impl<P: Session> ClientBuilder<P> {
             proxy: Proxy::default(),
             protocol: P::Options::default(),
             wire_log: None,
+            event_loop: None,
             handlers: Handlers::new(),
             receivers: Vec::new(),
             wrong: None,
@@ -357,6 +360,12 @@ impl<P: Session> ClientBuilder<P> {
         self
     }
 
+    /// Shares an event loop with other clients, instead of having a thread of its own. See [`EventLoop`].
+    pub fn event_loop(mut self, event_loop: &EventLoop) -> Self {
+        self.event_loop = Some(event_loop.clone());
+        self
+    }
+
     // --- receiving ----------------------------------------------------------------------------------------------
 
     handler_methods!(handlers);
@@ -419,6 +428,7 @@ impl<P: Session> ClientBuilder<P> {
             proxy: self.proxy.clone(),
             protocol: Q::Options::default(),
             wire_log: None,
+            event_loop: self.event_loop.clone(),
             handlers: Handlers::new(),
             receivers: Vec::new(),
             wrong: self.wrong.clone(),
@@ -468,7 +478,10 @@ impl<P: Session> ClientBuilder<P> {
         let handlers = std::mem::take(&mut self.handlers);
         let receivers = std::mem::take(&mut self.receivers);
         let wire_log = self.wire_log.take();
-        let core = Core::new(self.check()?, wire_log)?;
+        let event_loop = self.event_loop.take();
+        let options = self.check()?;
+        let event_loop = event_loop.map_or_else(EventLoop::new, Ok)?;
+        let core = Core::new(options, event_loop, wire_log);
         let space = core.space(&core.options.endpoint.target.namespace);
         let client = Client::new(core, space);
         client.adopt(handlers);

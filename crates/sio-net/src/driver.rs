@@ -3,21 +3,19 @@
 //! [`Core`] is what all handles and threads of a client share. Its [`Link`] is locked only while something is being
 //! processed: never while waiting, never while user code runs. Who drives:
 //!
-//! - the loop thread, and callers that wait for an ack, wait in the poll (see [`seat`](crate::seat)) and then process
-//!   what the socket brought;
+//! - the thread of the [event loop](crate::event_loop), and callers that wait for an ack, wait in the poll and then
+//!   process what the socket brought;
 //! - an emit processes itself at once if the lock is free, and else joins the burst of whoever holds it;
 //! - an HTTP lane processes the answer it got.
 
 mod link;
 
 use std::fmt;
-use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use mio::{Poll, Token, Waker};
 use sio_core::event::{Question, Reply};
 use sio_core::manager::{Ask, Emit, Expiry, NamespaceId, NotTaken, Origin, Taken};
 use sio_core::session::{Input, Session};
@@ -27,15 +25,13 @@ use tracing::Span;
 
 use crate::dispatch::{Dispatcher, is_in_hook_of};
 use crate::endpoint::prepare;
+use crate::event_loop::{Driven, Due, EventLoop, Waiting};
 use crate::options::Options;
-use crate::seat::{PollSet, Seat, Waiting};
 use crate::space::Space;
 use crate::sync::{Slot, lock};
 use crate::wire_log::WireLog;
 
 use self::link::Link;
-
-const WAKER: Token = Token(0);
 
 /// Who waits for an ack.
 pub(crate) enum Waiter {
@@ -72,7 +68,7 @@ pub(crate) struct Core<P: Session> {
     turn: Mutex<()>,
     /// Emits that joined the burst of whoever holds `link`.
     burst: Mutex<Vec<(NamespaceId, Emit<Waiter>)>>,
-    seat: Seat,
+    event_loop: EventLoop,
     pub(crate) dispatcher: Arc<Dispatcher>,
     backlog: Backlog,
     /// Whether there is a WebSocket, so that waiting in the poll can bring an ack.
@@ -82,8 +78,6 @@ pub(crate) struct Core<P: Session> {
     joining: Mutex<()>,
     life: Mutex<Life>,
     ended: Condvar,
-    /// What is logged of the connection stands in it.
-    span: Span,
     /// For answers to questions: an ack keeps no connection alive.
     this: Weak<Self>,
 }
@@ -107,20 +101,25 @@ struct Backlog {
 
 impl<P: Session> Core<P> {
     /// A client that is not connected, and has no thread yet.
-    pub(crate) fn new(options: Options<P>, wire_log: Option<WireLog>) -> Result<Arc<Self>> {
-        let setup = |error: io::Error| Error::transport("setting up the event loop", error);
-        let poll = Poll::new().map_err(setup)?;
-        let registry = poll.registry().try_clone().map_err(setup)?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(setup)?);
+    pub(crate) fn new(
+        options: Options<P>,
+        event_loop: EventLoop,
+        wire_log: Option<WireLog>,
+    ) -> Arc<Self> {
         let options = Arc::new(options);
         let span = span_of(&options);
-        let link = Link::new(Arc::clone(&options), registry, span.clone(), wire_log);
-        Ok(Arc::new_cyclic(|this| Self {
+        let link = Link::new(
+            Arc::clone(&options),
+            event_loop.clone(),
+            span.clone(),
+            wire_log,
+        );
+        Arc::new_cyclic(|this| Self {
             link: Mutex::new(link),
             turn: Mutex::default(),
             burst: Mutex::default(),
-            seat: Seat::new(poll, waker),
-            dispatcher: Dispatcher::new(options.inbox.clone(), span.clone()),
+            event_loop,
+            dispatcher: Dispatcher::new(options.inbox.clone(), span),
             backlog: Backlog::default(),
             drivable: AtomicBool::new(false),
             threads: Mutex::default(),
@@ -128,9 +127,8 @@ impl<P: Session> Core<P> {
             life: Mutex::default(),
             ended: Condvar::new(),
             this: this.clone(),
-            span,
             options,
-        }))
+        })
     }
 
     /// The handle data of a namespace.
@@ -172,13 +170,8 @@ impl<P: Session> Core<P> {
         let outcome = Slot::new();
         let joining = lock(&self.joining);
         let (mut link, runs) = self.lock_with_old_threads_gone();
-        if !runs {
-            self.seat.open();
-            if let Err(error) = self.start_loop() {
-                self.seat.end();
-                return Err(error);
-            }
-            link.begin();
+        if !runs && let Some(this) = self.this.upgrade() {
+            link.begin(self.event_loop.enter(this)?);
             self.dispatcher.open();
             lock(&self.life).runs = true;
         }
@@ -207,23 +200,12 @@ impl<P: Session> Core<P> {
         }
     }
 
-    fn start_loop(&self) -> Result<()> {
-        let Some(this) = self.this.upgrade() else {
-            return Ok(()); // a method of it runs, so it is there
-        };
-        let thread = thread::Builder::new()
-            .name("sio-loop".into())
-            .spawn(move || this.run())
-            .map_err(|error| Error::transport("starting the event loop", error))?;
-        self.keep(thread);
-        Ok(())
-    }
-
     /// The connection is over: everybody who waits for something of it goes on.
     fn end(&self, link: &mut Link<P>) {
-        link.end();
+        if let Some(token) = link.end() {
+            self.event_loop.leave(token);
+        }
         self.dispatcher.end();
-        self.seat.end();
         let mut life = lock(&self.life);
         life.runs = false;
         life.ends += 1;
@@ -325,23 +307,21 @@ impl<P: Session> Core<P> {
             }
             if !self.drivable.load(Ordering::Acquire) {
                 // It may have been nudged to sit down: somebody else must, then.
-                self.seat.forget(&waiting);
+                self.event_loop.seat().forget(&waiting);
                 slot.park(patience);
                 continue;
             }
-            match self.seat.take_for(&waiting) {
+            match self.event_loop.seat().take_for(&waiting) {
                 Some(mut seat) => {
                     while !slot.is_set() && Instant::now() < patience {
                         let Some(set) = seat.poll() else { break };
-                        if !self.drive(set, || slot.is_set()) {
-                            break;
-                        }
+                        self.event_loop.turn(set, || slot.is_set());
                     }
                 }
                 None => slot.park(patience),
             }
         };
-        self.seat.forget(&waiting);
+        self.event_loop.seat().forget(&waiting);
         outcome.unwrap_or(Err(Error::timeout(Deadline::Ack, after)))
     }
 
@@ -391,6 +371,7 @@ impl<P: Session> Core<P> {
         // If it was opened again, then by somebody who has joined the threads.
         if !lock(&self.life).runs {
             join_all(std::mem::take(&mut *lock(&self.threads)));
+            self.event_loop.join();
         }
         drop(joining);
         self.dispatcher.wait(self.options.close_timeout);
@@ -430,47 +411,6 @@ impl<P: Session> Core<P> {
     }
 
     // --- driving ------------------------------------------------------------------------------------------------
-
-    fn run(&self) {
-        let _in = self.span.enter();
-        while let Some(mut seat) = self.seat.take_for_loop() {
-            while let Some(set) = seat.poll() {
-                if !self.drive(set, || false) || self.seat.is_wanted() {
-                    break;
-                }
-            }
-        }
-    }
-
-    /// Waits for the socket or the next deadline, and processes what came. False when everything is over.
-    ///
-    /// `is_done` tells that there is nothing to wait for any more. It is asked when the link knows that somebody goes
-    /// to sleep: what is done earlier is seen here, what is done later wakes the sleeper.
-    fn drive(&self, set: &mut PollSet, is_done: impl FnOnce() -> bool) -> bool {
-        if self.look(Link::is_over) {
-            return false;
-        }
-        let patience = self.with_link(|link| link.patience(Instant::now()));
-        let patience = if is_done() {
-            Some(Duration::ZERO)
-        } else {
-            patience
-        };
-        match set.poll.poll(&mut set.events, patience) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-                tracing::error!(%error, "the poll failed");
-                return false;
-            }
-            _ => {}
-        }
-        let ready = set.events.iter().filter(|event| event.token() != WAKER);
-        let tokens: Vec<Token> = ready.map(mio::event::Event::token).collect();
-        self.process(|link, now| {
-            link.socket_ready(&tokens);
-            link.advance(now);
-        });
-        true
-    }
 
     /// Something arrived from an HTTP lane of a connection. It may have been on its way when that was given up; another
     /// one numbers its requests alike.
@@ -539,17 +479,15 @@ impl<P: Session> Core<P> {
         link.settle(self, now);
         // With the link locked, so that none is put down behind a newer one.
         self.backlog.set(link.backlog());
-        let wake = link.must_wake_driver();
         if link.takes_end() {
             self.end(&mut link);
         }
-        let told_caller = link.has_told_caller();
+        link.note_deadline();
+        let must_wake_caller = link.must_wake_caller();
         self.drivable.store(link.has_websocket(), Ordering::Release);
         drop(link);
-        if wake {
-            self.seat.wake();
-        } else if told_caller {
-            self.seat.wake_caller();
+        if must_wake_caller {
+            self.event_loop.seat().wake_caller();
         }
     }
 
@@ -703,6 +641,12 @@ impl Backlog {
         };
         *waiting -= 1;
         fits
+    }
+}
+
+impl<P: Session> Driven for Core<P> {
+    fn drive(&self, due: Due) -> bool {
+        self.process(|link, now| link.advance(due, now))
     }
 }
 

@@ -106,10 +106,6 @@ impl WebSocketLeg {
         }
     }
 
-    pub(crate) fn token(&self) -> Token {
-        self.token
-    }
-
     /// Bytes given to [`send`](Self::send) that the peer has not taken.
     pub(crate) fn unwritten(&self) -> usize {
         self.unwritten

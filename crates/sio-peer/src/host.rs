@@ -134,11 +134,18 @@ impl<W: Words> Host<W> {
     pub fn say(&self, session: usize, packet: &str) {
         use std::io::Write as _;
         let frame = crate::websocket::frame(0x81, packet.as_bytes());
-        let mut stream = self.when(session, "the session", |hosted| {
-            Some(hosted.stream.try_clone().unwrap())
-        });
+        let mut stream = self.stream(session);
         // One call: the thread that answers writes whole frames, too.
         stream.write_all(&frame).unwrap();
+    }
+
+    /// The stream of a session, as soon as it is there.
+    #[track_caller]
+    #[must_use]
+    pub fn stream(&self, session: usize) -> TcpStream {
+        self.when(session, "the session", |hosted| {
+            Some(hosted.stream.try_clone().unwrap())
+        })
     }
 
     /// Cuts the stream of a session, as soon as it is there.

@@ -32,6 +32,7 @@ pub mod reporting;
 pub mod scenario;
 pub mod secrets;
 pub mod settings;
+pub mod sharing;
 pub mod tls;
 pub mod wait;
 pub mod websocket;

@@ -29,9 +29,10 @@ pub fn eager() -> Reconnect {
 
 /// A client of this host that is not connected yet.
 pub fn builder<W: Words>(host: &Host<W>) -> ClientBuilder<W::Protocol> {
-    websocket_only(Client::builder(&host.url()))
+    let builder = websocket_only(Client::builder(&host.url()))
         .reconnect(eager())
-        .close_timeout(Duration::from_millis(300))
+        .close_timeout(Duration::from_millis(300));
+    W::configured(builder)
 }
 
 /// A status handler opens what a close has just ended: neither the close nor what comes later waits for ever.

@@ -1,6 +1,7 @@
 //! What a server says in a protocol, for tests that are the same in both.
 
 use sio_core::session::Session;
+use sio_net::ClientBuilder;
 
 use crate::peer::Answer;
 
@@ -44,6 +45,11 @@ pub trait Words: Send + Sync + 'static {
 
     /// Whether the program has sent it, rather than the client for itself.
     fn is_of_program(packet: &str) -> bool;
+
+    /// How the clients of the tests are made, besides.
+    fn configured(builder: ClientBuilder<Self::Protocol>) -> ClientBuilder<Self::Protocol> {
+        builder
+    }
 
     /// The first id that the client gives to a question.
     fn first_id() -> u64 {

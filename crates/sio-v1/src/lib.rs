@@ -39,7 +39,7 @@ pub use sio_core::{
     SocketExt, Status, Transport, UsageError, Value,
 };
 pub use sio_net::guide;
-pub use sio_net::{Attempt, Backend, Proxy, Roots, Tls, UpgradeMemory, WireLog};
+pub use sio_net::{Attempt, Backend, EventLoop, Proxy, Roots, Tls, UpgradeMemory, WireLog};
 
 /// A namespace of a connection to a 1.x or 2.x server. See [`sio_net::Client`] for its methods.
 pub type Client = sio_net::Client<Session>;

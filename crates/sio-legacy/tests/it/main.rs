@@ -24,6 +24,7 @@ mod recording;
 mod report;
 mod rules;
 mod scene;
+mod sharing;
 mod stream;
 mod threads;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]

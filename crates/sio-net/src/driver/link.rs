@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytestring::ByteString;
 use http::HeaderMap;
-use mio::{Registry, Token};
+use mio::Token;
 use sio_core::manager::{Effect, Emit, Manager, NamespaceId, ROOT, ROOT_ID, Settings};
 use sio_core::session::{AckId, Input, Io, Method, Request, RequestId, Session, SessionConfig};
 use sio_core::{
@@ -18,12 +18,13 @@ use sio_core::{
 use tracing::Span;
 use tungstenite::Message;
 
-use super::{Core, WAKER, Waiter};
+use super::{Core, Waiter};
 use crate::builder::UpgradeMemory;
 use crate::cookies::Cookies;
 use crate::dialler::Route;
 use crate::dispatch::{Delivery, Overflowed};
 use crate::endpoint::{Endpoint, Prepared, prepare_at_once};
+use crate::event_loop::{Due, EventLoop};
 use crate::http::{HttpConfig, Lane};
 use crate::options::Options;
 use crate::space::Space;
@@ -47,9 +48,12 @@ pub(crate) struct Link<P: Session> {
     cookies: Cookies,
     /// Where this session's connections go; looked up once for all of them.
     route: Option<Route>,
-    registry: Registry,
+    event_loop: EventLoop,
+    /// Names this in the event loop, while there is something to drive.
+    token: Option<Token>,
+    /// When the event loop was told to drive this, if its socket brings nothing before.
+    noted: Option<Instant>,
     websocket: Option<WebSocketLeg>,
-    tokens: usize,
     /// Whether the WebSocket may have more to read.
     readable: bool,
     get: Option<(RequestId, Lane)>,
@@ -59,9 +63,9 @@ pub(crate) struct Link<P: Session> {
     /// What went wrong while effects were carried out, to be fed back.
     failures: VecDeque<Input>,
     deliveries: Vec<Delivery>,
-    /// Until when the driver sleeps, if it does: `Some(None)` is for ever.
-    asleep_until: Option<Option<Instant>>,
-    /// Whether a caller was given its outcome while somebody else slept in the poll.
+    /// Whether whoever drives is at it, so need not be woken.
+    driven: bool,
+    /// Whether a caller was given its outcome: it may be the one that sleeps in the poll.
     told_caller: bool,
     /// Whether there is no connection, nor the wish for one.
     over: bool,
@@ -79,7 +83,7 @@ pub(crate) struct Link<P: Session> {
 impl<P: Session> Link<P> {
     pub(super) fn new(
         options: Arc<Options<P>>,
-        registry: Registry,
+        event_loop: EventLoop,
         connection: Span,
         wire_log: Option<WireLog>,
     ) -> Self {
@@ -102,16 +106,17 @@ impl<P: Session> Link<P> {
             spaces: Vec::new(),
             tls: options_tls,
             route: None,
-            registry,
+            event_loop,
+            token: None,
+            noted: None,
             websocket: None,
-            tokens: WAKER.0,
             readable: false,
             get: None,
             post: None,
             unanswered: Vec::new(),
             failures: VecDeque::new(),
             deliveries: Vec::new(),
-            asleep_until: None,
+            driven: false,
             told_caller: false,
             over: true,
             abandoned: false,
@@ -177,28 +182,13 @@ impl<P: Session> Link<P> {
         count
     }
 
-    /// The driver goes to sleep for this long; `None` is for ever.
-    pub(super) fn patience(&mut self, now: Instant) -> Option<Duration> {
-        let until = self.manager.poll_timeout();
-        self.asleep_until = Some(until);
-        if self.readable {
-            return Some(Duration::ZERO);
+    /// Reads what is there, within the batch, and lets time pass. Whether there may be more to read.
+    pub(super) fn advance(&mut self, due: Due, now: Instant) -> bool {
+        self.driven = true;
+        self.readable |= due.socket && self.websocket.is_some();
+        if due.deadline {
+            self.noted = None;
         }
-        until.map(|until| until.saturating_duration_since(now))
-    }
-
-    /// The driver is awake again, and these sockets are ready.
-    pub(super) fn socket_ready(&mut self, tokens: &[Token]) {
-        self.asleep_until = None;
-        if let Some(websocket) = &self.websocket
-            && tokens.contains(&websocket.token())
-        {
-            self.readable = true;
-        }
-    }
-
-    /// Reads what is there, within the batch, and lets time pass.
-    pub(super) fn advance(&mut self, now: Instant) {
         let mut bytes = 0;
         for _ in 0..BATCH {
             if !self.readable || bytes >= BATCH_BYTES {
@@ -211,6 +201,24 @@ impl<P: Session> Link<P> {
             self.manager.set_doing(doing);
             self.manager.handle_timeout(now);
         }
+        self.readable
+    }
+
+    /// Tells the event loop when to drive this, if that is earlier than it knows.
+    pub(super) fn note_deadline(&mut self) {
+        let (Some(due), Some(token)) = (self.manager.poll_timeout(), self.token) else {
+            return;
+        };
+        if self.noted.is_none_or(|noted| due < noted) {
+            self.noted = Some(due);
+            self.event_loop.note(token, due);
+        }
+    }
+
+    /// Whether a caller was given its outcome, and may sleep in the poll itself.
+    pub(super) fn must_wake_caller(&mut self) -> bool {
+        let by_driver = mem::take(&mut self.driven);
+        mem::take(&mut self.told_caller) && !by_driver
     }
 
     /// What the network is busy with, for the errors of deadlines.
@@ -242,7 +250,7 @@ impl<P: Session> Link<P> {
     /// Reads one message, or goes on connecting; returns its size.
     fn read(&mut self, now: Instant) -> usize {
         let progress = match &mut self.websocket {
-            Some(websocket) => websocket.advance(&self.registry),
+            Some(websocket) => websocket.advance(self.event_loop.registry()),
             None => Progress::Blocked,
         };
         let input = match progress {
@@ -433,29 +441,8 @@ impl<P: Session> Link<P> {
         report
     }
 
-    /// Whether the driver sleeps longer than it should.
-    pub(super) fn must_wake_driver(&self) -> bool {
-        let Some(asleep_until) = self.asleep_until else {
-            return false;
-        };
-        match (self.manager.poll_timeout(), asleep_until) {
-            (Some(due), Some(until)) => due < until,
-            (Some(_), None) => true,
-            (None, _) => false,
-        }
-    }
-
-    /// Whether a caller was given its outcome while the driver slept: it may be the driver itself.
-    pub(super) fn has_told_caller(&mut self) -> bool {
-        mem::take(&mut self.told_caller)
-    }
-
     pub(super) fn has_websocket(&self) -> bool {
         self.websocket.is_some()
-    }
-
-    pub(super) fn is_over(&self) -> bool {
-        self.over
     }
 
     /// Whether the connection has just come to its end.
@@ -551,9 +538,11 @@ impl<P: Session> Link<P> {
             rules: P::WEBSOCKET,
             is_first: self.get.is_none(),
         };
-        self.tokens += 1;
+        let Some(token) = self.token else {
+            return; // no session without a place in the event loop
+        };
         self.readable = false;
-        match WebSocketLeg::start(request, &self.registry, Token(self.tokens)) {
+        match WebSocketLeg::start(request, self.event_loop.registry(), token) {
             Ok(leg) => self.websocket = Some(leg),
             Err(error) => self.failures.push_back(Input::WebSocketFailed(error)),
         }
@@ -674,7 +663,7 @@ impl<P: Session> Link<P> {
         match waiter {
             Waiter::Caller(slot) => {
                 slot.set(outcome);
-                self.told_caller |= self.asleep_until.is_some();
+                self.told_caller = true;
             }
             Waiter::Callback(then) => self.deliveries.push(Delivery::Callback(then, outcome)),
         }
@@ -714,9 +703,11 @@ impl<P: Session> Link<P> {
 
     // --- beginning and end --------------------------------------------------------------------------------------
 
-    /// A connection is opened.
-    pub(super) fn begin(&mut self) {
+    /// A connection is opened, which the event loop drives under this name.
+    pub(super) fn begin(&mut self, token: Token) {
         self.over = false;
+        self.token = Some(token);
+        self.noted = None;
         for (_, space) in &self.spaces {
             space.begin();
         }
@@ -810,8 +801,8 @@ impl<P: Session> Link<P> {
         self.span = self.connection.clone();
     }
 
-    /// The connection is over.
-    pub(super) fn end(&mut self) {
+    /// The connection is over; returns its name in the event loop.
+    pub(super) fn end(&mut self) -> Option<Token> {
         self.over = true;
         for (_, space) in &self.spaces {
             space.end();
@@ -819,6 +810,7 @@ impl<P: Session> Link<P> {
                 space.close_receivers();
             }
         }
+        self.token.take()
     }
 
     /// The last handle is gone.

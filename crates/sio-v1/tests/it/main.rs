@@ -24,6 +24,7 @@ mod reconnecting;
 mod recording;
 mod report;
 mod scene;
+mod sharing;
 mod threads;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 mod tls;

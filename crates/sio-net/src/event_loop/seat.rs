@@ -2,7 +2,8 @@
 //!
 //! One thread at a time may wait in the poll. By default it is the loop thread. A thread in `call` that waits for its
 //! ack takes the seat, so that the answer arrives on the very thread that wants it, without a hand-over; as long as
-//! calls follow each other, the loop thread keeps out of the way. It takes the seat back [`GRACE`] after the last call.
+//! calls follow each other, the loop thread keeps out of the way. It takes the seat back [`GRACE`] after the last call,
+//! or at once if a caller left something undone.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -15,6 +16,9 @@ use crate::sync::lock;
 
 /// How long the loop thread leaves the seat to callers after the last of them left.
 const GRACE: Duration = Duration::from_millis(2);
+
+/// How many sockets are told of at once; of more, the next time.
+const EVENTS: usize = 256;
 
 /// A thread that wants the seat; called when it may be free.
 pub(crate) trait Waiting: Send + Sync {
@@ -36,7 +40,7 @@ pub(crate) struct Seat {
     state: Mutex<State>,
     /// For the loop thread: the seat was left, or everything is over.
     left: Condvar,
-    waker: Arc<Waker>,
+    waker: Waker,
 }
 
 struct State {
@@ -53,8 +57,8 @@ struct State {
 }
 
 impl Seat {
-    pub(crate) fn new(poll: Poll, waker: Arc<Waker>) -> Self {
-        let events = Events::with_capacity(16);
+    pub(super) fn new(poll: Poll, waker: Waker) -> Self {
+        let events = Events::with_capacity(EVENTS);
         Self {
             poll: Mutex::new(PollSet { poll, events }),
             state: Mutex::new(State {
@@ -70,20 +74,20 @@ impl Seat {
         }
     }
 
-    /// A connection is opened: the seat may be taken.
-    pub(crate) fn open(&self) {
+    /// There is something to drive: the seat may be taken.
+    pub(super) fn open(&self) {
         lock(&self.state).over = false;
     }
 
-    /// Everything is over: whoever sits gets up.
-    pub(crate) fn end(&self) {
+    /// There is nothing to drive any more: whoever sits gets up.
+    pub(super) fn end(&self) {
         lock(&self.state).over = true;
         self.left.notify_all();
         self.wake();
     }
 
     /// Makes whoever sits look around.
-    pub(crate) fn wake(&self) {
+    pub(super) fn wake(&self) {
         if let Err(error) = self.waker.wake() {
             tracing::error!(%error, "the event loop cannot be woken");
         }
@@ -97,37 +101,38 @@ impl Seat {
         }
     }
 
-    /// For the loop thread: waits until no caller needs the seat, and takes it. `None` when everything is over.
-    pub(crate) fn take_for_loop(&self) -> Option<Taken<'_>> {
-        let mut state = lock(&self.state);
+    /// For the loop thread: waits until no caller needs the seat, and takes it. `None` when there is nothing to drive.
+    ///
+    /// `has_work` tells whether a caller left something undone.
+    pub(super) fn take_for_loop(&self, has_work: impl Fn() -> bool) -> Option<Taken<'_>> {
         loop {
+            let is_urgent = has_work();
+            let mut state = lock(&self.state);
             if state.over {
                 return None;
             }
             if state.occupied {
                 // A caller sits; it tells when it leaves.
                 state.loop_waits = true;
-                state = self
-                    .left
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner);
+                let waited = self.left.wait(state);
+                drop(waited.unwrap_or_else(PoisonError::into_inner));
                 continue;
             }
             let rest = state
                 .last_left
                 .map_or(Duration::ZERO, |at| GRACE.saturating_sub(at.elapsed()));
-            if rest.is_zero() {
+            if is_urgent || rest.is_zero() {
                 state.occupied = true;
                 drop(state);
                 return Some(self.sit());
             }
             let waited = self.left.wait_timeout(state, rest);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            drop(waited.unwrap_or_else(PoisonError::into_inner));
         }
     }
 
-    /// Whether the loop thread should leave the seat because a caller wants it, or everything is over.
-    pub(crate) fn is_wanted(&self) -> bool {
+    /// Whether the loop thread should leave the seat: a caller wants it, or there is nothing to drive.
+    pub(super) fn is_wanted(&self) -> bool {
         let state = lock(&self.state);
         state.over || !state.waiting.is_empty()
     }
@@ -147,9 +152,12 @@ impl Seat {
         }
         if !state.waiting.iter().any(|other| Arc::ptr_eq(other, caller)) {
             state.waiting.push_back(Arc::clone(caller));
+            // The loop thread gets up for a caller, but one caller not for another.
+            let by_caller = state.by_caller;
             drop(state);
-            // If it is the loop thread that sits, it gets up for a caller.
-            self.wake();
+            if !by_caller {
+                self.wake();
+            }
         }
         None
     }
@@ -222,7 +230,7 @@ mod tests {
 
     fn seat() -> Seat {
         let poll = Poll::new().unwrap();
-        let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
+        let waker = Waker::new(poll.registry(), Token(0)).unwrap();
         Seat::new(poll, waker)
     }
 
@@ -249,7 +257,7 @@ mod tests {
     fn a_caller_asks_the_loop_thread_to_get_up_and_is_nudged_when_it_did() {
         let seat = seat();
         let (nudges, caller) = caller();
-        let mut taken = seat.take_for_loop().expect("a free seat");
+        let mut taken = seat.take_for_loop(|| false).expect("a free seat");
         assert!(seat.take_for(&caller).is_none());
         assert!(seat.is_wanted());
         // The loop thread is woken from its poll.
@@ -289,7 +297,7 @@ mod tests {
         let of_thread = Arc::clone(&seat);
         let (sat, sits) = mpsc::channel();
         let looping = thread::spawn(move || {
-            while let Some(taken) = of_thread.take_for_loop() {
+            while let Some(taken) = of_thread.take_for_loop(|| false) {
                 drop(taken);
                 let _ = sat.send(());
             }

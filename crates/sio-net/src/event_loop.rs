@@ -1,0 +1,244 @@
+//! The event loop: waits for the sockets and deadlines of clients, and lets each process what came.
+//!
+//! A client has a loop of its own, with one [`Driven`] in it, unless it was given one that it shares. Either way a loop
+//! has one thread while there is anything to drive, and any thread that waits for an ack may drive instead: see
+//! [`seat`].
+
+mod members;
+mod seat;
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use mio::{Poll, Registry, Token, Waker};
+use sio_core::{Error, Result};
+
+use crate::sync::lock;
+
+use self::members::Members;
+use self::seat::{PollSet, Seat};
+
+pub(crate) use self::members::{Driven, Due};
+pub(crate) use self::seat::Waiting;
+
+/// No member has it: members count from 0.
+const WAKER: Token = Token(usize::MAX);
+
+/// One thread that waits for the sockets of many clients.
+///
+/// A client has a loop and a thread of its own unless its builder was given this with
+/// [`event_loop`](crate::ClientBuilder::event_loop). Sharing one makes sense for hundreds or thousands of connections in
+/// one process: each then costs memory, but no thread. What else changes:
+///
+/// - Clients of one loop take turns: what one has to read, or to parse, the others wait for. None reads more than 256
+///   messages or 1 MiB before it is the others' turn.
+/// - Handlers still run on threads of the client, one for each client that has any. A client without handlers (one that
+///   only emits, calls, or pulls from [`events`](crate::Client::events)) has none.
+/// - Over HTTP polling each client has two threads more, as always. With
+///   `.transports(&[Transport::WebSocket])`, or after the upgrade, there are none.
+///
+/// The loop's thread starts when the first client is opened, and ends when the last one is closed; whoever closes that
+/// waits for it. Clones are handles of the same loop. Clients of both protocols may share one.
+///
+/// # Files
+/// Each connection takes one file descriptor, the loop three: 10,000 connections need `ulimit -n` above 10,000.
+#[derive(Clone)]
+pub struct EventLoop {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    seat: Seat,
+    registry: Registry,
+    members: Mutex<Members>,
+    /// The loop thread has ended, or there is something to drive again.
+    changed: Condvar,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl EventLoop {
+    /// A loop that drives nothing yet, and has no thread yet.
+    ///
+    /// # Errors
+    /// The operating system has no file descriptors left.
+    pub fn new() -> Result<Self> {
+        let setup = |error: io::Error| Error::transport("setting up the event loop", error);
+        let poll = Poll::new().map_err(setup)?;
+        let registry = poll.registry().try_clone().map_err(setup)?;
+        let waker = Waker::new(poll.registry(), WAKER).map_err(setup)?;
+        let shared = Shared {
+            seat: Seat::new(poll, waker),
+            registry,
+            members: Mutex::default(),
+            changed: Condvar::new(),
+            thread: Mutex::default(),
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// How many clients it drives now: those that are connected, connect, or wait to connect again.
+    #[must_use]
+    pub fn clients(&self) -> usize {
+        self.shared.lock_members().len()
+    }
+
+    /// Where sockets are registered, with the token of their client.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.shared.registry
+    }
+
+    pub(crate) fn seat(&self) -> &Seat {
+        &self.shared.seat
+    }
+
+    /// Drives `driven` from now on, until it [leaves](Self::leave); returns the token of its sockets.
+    pub(crate) fn enter(&self, driven: Arc<dyn Driven>) -> Result<Token> {
+        let mut members = self.shared.lock_members();
+        let token = members.add(driven);
+        // With the members locked, so that the end of others does not count.
+        self.shared.seat.open();
+        self.shared.changed.notify_all();
+        if !members.has_thread {
+            if let Err(error) = self.start() {
+                members.remove(token);
+                self.shared.seat.end();
+                return Err(Error::transport("starting the event loop", error));
+            }
+            members.has_thread = true;
+        }
+        Ok(token)
+    }
+
+    fn start(&self) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let thread = thread::Builder::new()
+            .name("sio-loop".into())
+            .spawn(move || shared.run())?;
+        // The one before, if nobody joined it, has nothing left to do but to end.
+        *lock(&self.shared.thread) = Some(thread);
+        Ok(())
+    }
+
+    /// Drives it no more.
+    pub(crate) fn leave(&self, token: Token) {
+        let mut members = self.shared.lock_members();
+        // Dropped behind the lock: it may be the last that holds the client.
+        let left = members.remove(token);
+        if members.is_empty() {
+            self.shared.seat.end();
+        }
+        drop(members);
+        drop(left);
+    }
+
+    /// A member wants to be driven at this time, or earlier. Called with the member's own lock held, so that what is noted
+    /// last is what it wants.
+    pub(crate) fn note(&self, token: Token, due: Instant) {
+        if self.shared.lock_members().note(token, due) {
+            self.shared.seat.wake();
+        }
+    }
+
+    /// Waits until the thread has ended, if there is nothing to drive any more. That thread itself does not wait.
+    pub(crate) fn join(&self) {
+        let current = thread::current().id();
+        let thread = lock(&self.shared.thread);
+        if thread.as_ref().is_none_or(|it| it.thread().id() == current) {
+            return;
+        }
+        drop(thread);
+        let mut members = self.shared.lock_members();
+        while members.is_empty() && members.has_thread {
+            let waited = self.shared.changed.wait(members);
+            members = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        if members.has_thread {
+            return;
+        }
+        let thread = lock(&self.shared.thread).take();
+        drop(members);
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the event loop panicked");
+        }
+    }
+
+    /// Waits for something to do, and does it, once. `is_done` tells that the caller has what it wants: it is asked when
+    /// everybody knows that somebody goes to sleep, so what is done earlier is seen here, what is done later wakes.
+    pub(crate) fn turn(&self, set: &mut PollSet, is_done: impl Fn() -> bool) {
+        self.shared.turn(set, is_done);
+    }
+}
+
+impl Shared {
+    fn lock_members(&self) -> MutexGuard<'_, Members> {
+        lock(&self.members)
+    }
+
+    fn run(&self) {
+        loop {
+            if let Some(mut seat) = self.seat.take_for_loop(|| self.has_work()) {
+                while let Some(set) = seat.poll() {
+                    self.turn(set, || self.seat.is_wanted());
+                    if self.seat.is_wanted() {
+                        break;
+                    }
+                }
+                continue;
+            }
+            let mut members = self.lock_members();
+            if members.is_empty() {
+                members.has_thread = false;
+                self.changed.notify_all();
+                return;
+            }
+        }
+    }
+
+    /// Whether somebody waits for its turn, although nobody sits.
+    fn has_work(&self) -> bool {
+        self.lock_members().has_turns()
+    }
+
+    fn turn(&self, set: &mut PollSet, is_done: impl Fn() -> bool) {
+        let patience = self.lock_members().fall_asleep(Instant::now());
+        let patience = if is_done() {
+            Some(Duration::ZERO)
+        } else {
+            patience
+        };
+        match set.poll.poll(&mut set.events, patience) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                tracing::error!(%error, "the poll failed");
+                return;
+            }
+            _ => {}
+        }
+        let ready = set.events.iter().map(mio::event::Event::token);
+        let ready = ready.filter(|token| *token != WAKER);
+        let turns = self.lock_members().wake_up(ready, Instant::now());
+        for _ in 0..turns {
+            let Some((token, driven, due)) = self.lock_members().next_turn() else {
+                break;
+            };
+            if driven.drive(due) {
+                self.lock_members().give_turn(token, Due::AGAIN);
+            }
+            if is_done() {
+                break;
+            }
+        }
+    }
+}
+
+impl fmt::Debug for EventLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventLoop")
+            .field("clients", &self.clients())
+            .finish_non_exhaustive()
+    }
+}
