@@ -47,7 +47,7 @@ impl fmt::Debug for Waiter {
     }
 }
 
-impl Waiting for Slot<Result<Args>> {
+impl<T: Send> Waiting for Slot<T> {
     fn is_done(&self) -> bool {
         self.is_set()
     }
@@ -77,7 +77,6 @@ pub(crate) struct Core<P: Session> {
     /// Held while threads are joined, and while they are started.
     joining: Mutex<()>,
     life: Mutex<Life>,
-    ended: Condvar,
     /// For answers to questions: an ack keeps no connection alive.
     this: Weak<Self>,
 }
@@ -88,6 +87,8 @@ struct Life {
     runs: bool,
     /// How many connections have ended.
     ends: u64,
+    /// Whoever waits for the end of the one there is.
+    waiting: Vec<Arc<Slot<()>>>,
 }
 
 /// Bytes that were emitted and not yet taken by the peer.
@@ -125,7 +126,6 @@ impl<P: Session> Core<P> {
             threads: Mutex::default(),
             joining: Mutex::default(),
             life: Mutex::default(),
-            ended: Condvar::new(),
             this: this.clone(),
             options,
         })
@@ -167,7 +167,7 @@ impl<P: Session> Core<P> {
         // One that is being closed is over first.
         let ending = self.look(|link| self.running().filter(|_| link.manager.is_closing()));
         self.wait_for_end_of(ending);
-        let outcome = Slot::new();
+        let outcome: Arc<Slot<Result<()>>> = Slot::new();
         let joining = lock(&self.joining);
         let (mut link, runs) = self.lock_with_old_threads_gone();
         if !runs && let Some(this) = self.this.upgrade() {
@@ -182,7 +182,9 @@ impl<P: Session> Core<P> {
             space.forget_joiner(&outcome);
             return Err(error);
         }
-        outcome.wait()
+        // The manager keeps the deadline: there will be an outcome.
+        self.drive_until_set(&outcome, None)
+            .unwrap_or(Err(Error::Disconnected(DisconnectReason::NotYet)))
     }
 
     /// The link, and whether its threads run; if not, those of the connection before have ended. Called with `joining`
@@ -209,7 +211,10 @@ impl<P: Session> Core<P> {
         let mut life = lock(&self.life);
         life.runs = false;
         life.ends += 1;
-        self.ended.notify_all();
+        for waiting in life.waiting.drain(..) {
+            waiting.set(());
+            link.note_told_caller();
+        }
     }
 
     /// Emits; returns when the emit was handed over, or given up as it was told to be: whether it was not.
@@ -295,34 +300,46 @@ impl<P: Session> Core<P> {
             emit.origin = Origin::WaitingHandler;
         }
         self.hand_over(space, emit, after.min(self.options.send_timeout))?;
-        let waiting: Arc<dyn Waiting> = Arc::clone(&slot) as Arc<dyn Waiting>;
         // The manager reports the deadline. A little later nothing will come any more.
         let patience = deadline + Duration::from_secs(1);
+        self.drive_until_set(&slot, Some(patience))
+            .unwrap_or(Err(Error::timeout(Deadline::Ack, after)))
+    }
+
+    /// Waits for a value, driving meanwhile where that can bring it.
+    fn drive_until_set<T: Send + 'static>(
+        &self,
+        slot: &Arc<Slot<T>>,
+        deadline: Option<Instant>,
+    ) -> Option<T> {
+        let waiting: Arc<dyn Waiting> = Arc::clone(slot) as Arc<dyn Waiting>;
+        let is_late = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        let seat = self.event_loop.seat();
         let outcome = loop {
             if let Some(outcome) = slot.take() {
                 break Some(outcome);
             }
-            if Instant::now() >= patience {
+            if is_late() {
                 break None;
             }
             if !self.drivable.load(Ordering::Acquire) {
                 // It may have been nudged to sit down: somebody else must, then.
-                self.event_loop.seat().forget(&waiting);
-                slot.park(patience);
+                seat.forget(&waiting);
+                slot.park(deadline);
                 continue;
             }
-            match self.event_loop.seat().take_for(&waiting) {
+            match seat.take_for(&waiting) {
                 Some(mut seat) => {
-                    while !slot.is_set() && Instant::now() < patience {
+                    while !slot.is_set() && !is_late() {
                         let Some(set) = seat.poll() else { break };
                         self.event_loop.turn(set, || slot.is_set());
                     }
                 }
-                None => slot.park(patience),
+                None => slot.park(deadline),
             }
         };
-        self.event_loop.seat().forget(&waiting);
-        outcome.unwrap_or(Err(Error::timeout(Deadline::Ack, after)))
+        seat.forget(&waiting);
+        outcome
     }
 
     /// Leaves a namespace. If that closes the connection, waits until its threads have ended.
@@ -365,7 +382,9 @@ impl<P: Session> Core<P> {
 
     /// Waits until everything of a connection has ended, except a handler that does not return.
     fn join_threads(&self, connection: Option<u64>) {
-        self.wait_for_end_of(connection);
+        if let Some(end) = self.end_of(connection) {
+            self.drive_until_set(&end, None);
+        }
         // One that closes at the same time waits until they are joined, too.
         let joining = lock(&self.joining);
         // If it was opened again, then by somebody who has joined the threads.
@@ -390,14 +409,20 @@ impl<P: Session> Core<P> {
 
     /// Waits until a connection is over. One that is opened behind it does not count.
     fn wait_for_end_of(&self, connection: Option<u64>) {
-        let Some(number) = connection else { return };
-        let mut life = lock(&self.life);
-        while life.runs && life.ends == number {
-            life = self
-                .ended
-                .wait(life)
-                .unwrap_or_else(PoisonError::into_inner);
+        if let Some(end) = self.end_of(connection) {
+            end.wait();
         }
+    }
+
+    /// Where the end of a connection is told, if that is still to come.
+    fn end_of(&self, connection: Option<u64>) -> Option<Arc<Slot<()>>> {
+        let mut life = lock(&self.life);
+        if !life.runs || connection != Some(life.ends) {
+            return None;
+        }
+        let end = Slot::new();
+        life.waiting.push(Arc::clone(&end));
+        Some(end)
     }
 
     /// How the connection stands.

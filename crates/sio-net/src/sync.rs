@@ -44,9 +44,12 @@ impl<T> Slot<T> {
     }
 
     /// Waits to be woken, until `deadline` at most.
-    pub(crate) fn park(&self, deadline: Instant) {
-        if let Some(left) = deadline.checked_duration_since(Instant::now()) {
-            thread::park_timeout(left);
+    pub(crate) fn park(&self, deadline: Option<Instant>) {
+        match deadline {
+            None => thread::park(),
+            Some(deadline) => {
+                thread::park_timeout(deadline.saturating_duration_since(Instant::now()));
+            }
         }
     }
 

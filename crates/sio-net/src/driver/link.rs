@@ -215,6 +215,11 @@ impl<P: Session> Link<P> {
         }
     }
 
+    /// A caller was given what it waits for.
+    pub(super) fn note_told_caller(&mut self) {
+        self.told_caller = true;
+    }
+
     /// Whether a caller was given its outcome, and may sleep in the poll itself.
     pub(super) fn must_wake_caller(&mut self) -> bool {
         let by_driver = mem::take(&mut self.driven);
@@ -470,6 +475,7 @@ impl<P: Session> Link<P> {
                         tracing::debug!(namespace = %space.name, error = %error.chain(), "not joined");
                     }
                     space.tell_joiners(&outcome);
+                    self.note_told_caller();
                 }
             }
             // What came may be data of the program.
@@ -663,7 +669,7 @@ impl<P: Session> Link<P> {
         match waiter {
             Waiter::Caller(slot) => {
                 slot.set(outcome);
-                self.told_caller = true;
+                self.note_told_caller();
             }
             Waiter::Callback(then) => self.deliveries.push(Delivery::Callback(then, outcome)),
         }

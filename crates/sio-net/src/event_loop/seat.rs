@@ -67,16 +67,20 @@ impl Seat {
                 waiting: VecDeque::new(),
                 last_left: None,
                 loop_waits: false,
-                over: false,
+                over: true,
             }),
             left: Condvar::new(),
             waker,
         }
     }
 
-    /// There is something to drive: the seat may be taken.
+    /// There is something to drive: the seat may be taken, first by whoever opened it.
     pub(super) fn open(&self) {
-        lock(&self.state).over = false;
+        let mut state = lock(&self.state);
+        if state.over {
+            state.over = false;
+            state.last_left = Some(Instant::now());
+        }
     }
 
     /// There is nothing to drive any more: whoever sits gets up.
@@ -231,7 +235,9 @@ mod tests {
     fn seat() -> Seat {
         let poll = Poll::new().unwrap();
         let waker = Waker::new(poll.registry(), Token(0)).unwrap();
-        Seat::new(poll, waker)
+        let seat = Seat::new(poll, waker);
+        seat.open();
+        seat
     }
 
     /// A caller that counts how often it was nudged.
