@@ -1,0 +1,62 @@
+//! The clients of this program.
+
+pub mod limit;
+pub mod ours;
+
+use std::str::FromStr;
+
+use crate::work::{Outcome, Task};
+
+/// Which client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// `sio-v1`.
+    V1,
+    /// `sio-legacy`.
+    Legacy,
+    /// The frames of 1.x and 2.x on a bare socket.
+    LimitV1,
+    /// Those of 0.9.
+    LimitLegacy,
+}
+
+impl Which {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::V1, Self::Legacy, Self::LimitV1, Self::LimitLegacy];
+
+    /// What it is called.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::V1 => "v1",
+            Self::Legacy => "legacy",
+            Self::LimitV1 => "limit-v1",
+            Self::LimitLegacy => "limit-legacy",
+        }
+    }
+
+    /// Does a task.
+    ///
+    /// # Errors
+    /// If it has no such work, or the work fails.
+    pub fn run(self, task: &Task) -> Outcome {
+        match self {
+            Self::V1 => ours::run::<sio_v1::Session>(task),
+            Self::Legacy => ours::run::<sio_legacy::Session>(task),
+            Self::LimitV1 => limit::run::<limit::V1>(task),
+            Self::LimitLegacy => limit::run::<limit::Legacy>(task),
+        }
+    }
+}
+
+impl FromStr for Which {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|which| which.name() == name);
+        known.ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            format!("there is no client {name:?}, only {names}")
+        })
+    }
+}
