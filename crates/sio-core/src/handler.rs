@@ -4,7 +4,7 @@
 //! [takes](Registry::take) one handler after the other, runs it, and [puts it back](Registry::put_back): so no lock
 //! around the table is held while a handler runs, and a handler may register and remove, also itself.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
@@ -168,8 +168,9 @@ pub enum Removal {
 #[derive(Debug, Default)]
 pub struct Registry {
     next: u64,
-    entries: HashMap<HandlerId, Entry>,
-    by_name: HashMap<ByteString, Vec<HandlerId>>,
+    // Few and short keys, which are looked up for every event: comparing beats hashing.
+    entries: BTreeMap<HandlerId, Entry>,
+    by_name: BTreeMap<ByteString, Vec<HandlerId>>,
     any: Vec<HandlerId>,
     unhandled: Vec<HandlerId>,
     status: Vec<HandlerId>,
@@ -213,9 +214,7 @@ impl Registry {
 
     /// Moves the handlers of another table behind those of this one.
     pub fn append(&mut self, other: Self) {
-        let mut entries: Vec<_> = other.entries.into_iter().collect();
-        entries.sort_unstable_by_key(|(id, _)| *id);
-        for (_, entry) in entries {
+        for entry in other.entries.into_values() {
             if let Some(handler) = entry.handler {
                 self.add(entry.trigger, entry.once, handler);
             }

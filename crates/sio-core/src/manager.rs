@@ -725,7 +725,13 @@ impl<S: Session, W> Manager<S, W> {
                     self.counters.count_output(&io);
                     return Some(Effect::Io(io));
                 }
-                Output::Event(event) => self.session_event(event, now),
+                // It may have its effect without the queue, which is empty here.
+                Output::Event(event) => {
+                    let effect = self.session_event(event, now);
+                    if effect.is_some() {
+                        return effect;
+                    }
+                }
             }
         }
     }

@@ -22,8 +22,9 @@ pub(crate) type Joiner = Slot<sio_core::Result<()>>;
 pub(crate) struct Space {
     pub(crate) id: NamespaceId,
     pub(crate) name: ByteString,
-    /// Never held while a handler runs.
-    registry: Mutex<Registry>,
+    /// Never held while a handler runs. Boxed, because it is locked for every event by one thread, while another one reads
+    /// what stands beside it.
+    registry: Box<Mutex<Registry>>,
     has_event_handlers: AtomicBool,
     has_status_handlers: AtomicBool,
     receivers: Mutex<Receivers>,
@@ -48,7 +49,7 @@ impl Space {
         Self {
             id,
             name,
-            registry: Mutex::default(),
+            registry: Box::default(),
             has_event_handlers: AtomicBool::new(false),
             has_status_handlers: AtomicBool::new(false),
             receivers: Mutex::default(),

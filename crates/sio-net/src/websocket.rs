@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 use http::{HeaderMap, HeaderValue, header};
 use mio::{Registry, Token};
@@ -57,6 +57,7 @@ pub(crate) struct WebSocketLeg {
     stage: Stage,
     /// Bytes handed to tungstenite, as frames, that the socket has not taken.
     unwritten: usize,
+    small: Small,
 }
 
 type Socket = Watched<Repaired<Stream>>;
@@ -94,6 +95,7 @@ impl WebSocketLeg {
             token,
             stage: Stage::Dialling(Box::new(dial)),
             unwritten: 0,
+            small: Small::default(),
         })
     }
 
@@ -142,7 +144,7 @@ impl WebSocketLeg {
                 },
                 Stage::Open(mut socket) => {
                     socket.get_mut().left = READ_AT_ONCE;
-                    return match read(&mut socket) {
+                    return match read(&mut socket, &mut self.small) {
                         Ok(Progress::Input(input)) => {
                             if !matches!(input, Input::WebSocketClosed { .. }) {
                                 self.stage = Stage::Open(socket);
@@ -352,25 +354,28 @@ impl WebSocketLeg {
     }
 }
 
-fn read(socket: &mut WebSocket<Socket>) -> Result<Progress, tungstenite::Error> {
+fn read(socket: &mut WebSocket<Socket>, small: &mut Small) -> Result<Progress, tungstenite::Error> {
     loop {
         let input = match socket.read() {
-            Ok(Message::Text(text)) => Input::WebSocketText(byte_string(text)),
-            Ok(Message::Binary(bytes)) => Input::WebSocketBinary(apart(bytes)),
+            Ok(Message::Text(text)) => Input::WebSocketText(small.text(text)),
+            Ok(Message::Binary(bytes)) => Input::WebSocketBinary(small.apart(bytes)),
             // A ping is answered by tungstenite with the next read or flush.
             Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => continue,
             Ok(Message::Close(frame)) => {
                 // The answer leaves now or never: the server closes the stream behind it.
                 let _ = socket.flush();
                 let (code, text) = frame.map_or((None, ByteString::new()), |frame| {
-                    (Some(frame.code.into()), byte_string(frame.reason))
+                    (Some(frame.code.into()), frame.reason.as_str().into())
                 });
                 Input::WebSocketClosed { code, text }
             }
             Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                 return Ok(match socket.get_ref().left {
                     0 => Progress::Paused,
-                    _ => Progress::Blocked,
+                    _ => {
+                        small.burst_ends();
+                        Progress::Blocked
+                    }
                 });
             }
             Err(error) if is_end(&error) => {
@@ -451,18 +456,50 @@ fn frame_size(payload: usize) -> usize {
     head + payload
 }
 
-/// The same text; it is checked again, which for ASCII costs next to nothing.
-fn byte_string(text: Utf8Bytes) -> ByteString {
-    ByteString::try_from(apart(text.into())).unwrap_or_default()
+/// Small messages are copied: what was read beside them may be the end of a very large one, and they may wait for long.
+///
+/// The first of a burst gets memory of its own. Those that follow share pieces of [`PIECE`] bytes, so that a flood does not
+/// allocate for each message; one that is kept keeps no more than such a piece.
+#[derive(Debug, Default)]
+struct Small {
+    in_burst: bool,
+    piece: BytesMut,
 }
 
-/// A small message shares its memory with what was read beside it, which may be the end of a very large one. It may wait for
-/// long, and shall not keep that.
-fn apart(bytes: Bytes) -> Bytes {
-    if bytes.len() < READ_BUFFER {
-        Bytes::copy_from_slice(&bytes)
-    } else {
-        bytes
+/// What small messages of a burst share.
+const PIECE: usize = 2 << 10;
+
+/// The largest message that shares memory with others.
+const SHARED: usize = PIECE / 4;
+
+impl Small {
+    fn text(&mut self, text: Utf8Bytes) -> ByteString {
+        if !self.in_burst && text.len() < READ_BUFFER {
+            self.in_burst = true;
+            return text.as_str().into();
+        }
+        // It is checked again, which for ASCII costs next to nothing.
+        ByteString::try_from(self.apart(text.into())).unwrap_or_default()
+    }
+
+    fn apart(&mut self, bytes: Bytes) -> Bytes {
+        let in_burst = std::mem::replace(&mut self.in_burst, true);
+        match bytes.len() {
+            READ_BUFFER.. => bytes,
+            ..=SHARED if in_burst => {
+                if self.piece.capacity() < bytes.len() {
+                    self.piece = BytesMut::with_capacity(PIECE);
+                }
+                self.piece.extend_from_slice(&bytes);
+                self.piece.split().freeze()
+            }
+            _ => Bytes::copy_from_slice(&bytes),
+        }
+    }
+
+    /// There is nothing more to read for now.
+    fn burst_ends(&mut self) {
+        *self = Self::default();
     }
 }
 

@@ -91,8 +91,6 @@ pub struct Session {
     /// See [`why_no_websocket`](sio_core::session::Session::why_no_websocket).
     no_websocket: Option<&'static str>,
     out: Outbox,
-    /// Kept to save allocations: what one input tells.
-    events: Vec<SessionEvent>,
 }
 
 #[derive(Debug)]
@@ -150,7 +148,6 @@ impl sio_core::session::Session for Session {
             max_post: MAX_POST,
             no_websocket: None,
             out: Outbox::default(),
-            events: Vec::new(),
             config,
         };
         match session.config.transports.first() {
@@ -432,10 +429,10 @@ impl Session {
             EnginePacket::Noop => {}
             _ if opening => self.break_protocol(SessionError::NoOpenPacket),
             EnginePacket::Message(text) => {
-                self.message(|inbound, events| inbound.text(text, events));
+                self.message(|inbound, out| inbound.text(text, out));
             }
             EnginePacket::Binary(bytes) => {
-                self.message(|inbound, events| inbound.binary(bytes, events));
+                self.message(|inbound, out| inbound.binary(bytes, out));
             }
             EnginePacket::Pong(_) => {
                 let latency = self
@@ -493,8 +490,8 @@ impl Session {
             transport,
         });
         let options = self.config.options;
-        self.message(|inbound, events| {
-            inbound.opened(options, events);
+        self.message(|inbound, out| {
+            inbound.opened(options, out);
             Ok(())
         });
         if let State::Polling(_) = self.state {
@@ -517,15 +514,8 @@ impl Session {
         }
     }
 
-    fn message(
-        &mut self,
-        read: impl FnOnce(&mut Inbound, &mut Vec<SessionEvent>) -> Result<(), Error>,
-    ) {
-        let mut events = mem::take(&mut self.events);
-        let result = read(&mut self.inbound, &mut events);
-        events.drain(..).for_each(|event| self.out.tell(event));
-        self.events = events;
-        if let Err(error) = result {
+    fn message(&mut self, read: impl FnOnce(&mut Inbound, &mut Outbox) -> Result<(), Error>) {
+        if let Err(error) = read(&mut self.inbound, &mut self.out) {
             self.end(error.into());
         }
     }

@@ -13,19 +13,20 @@ use crate::session::{AckId, Command, Session, SessionEvent};
 use crate::status::{DisconnectReason, Status, Transport};
 
 impl<S: Session, W> Manager<S, W> {
-    pub(super) fn session_event(&mut self, event: SessionEvent, now: Instant) {
+    /// Returns the effect of what is only handed on; everything else puts its effects into the queue.
+    pub(super) fn session_event(&mut self, event: SessionEvent, now: Instant) -> Option<Effect<W>> {
         match event {
             SessionEvent::Event {
                 namespace,
                 name,
                 args,
                 id,
-            } => self.deliver(&namespace, name, args, id),
+            } => return self.deliver(&namespace, name, args, id),
             SessionEvent::Ack {
                 namespace,
                 id,
                 args,
-            } => self.answer(&namespace, id, args),
+            } => return self.answer(&namespace, id, args),
             SessionEvent::Identified => self.handshake_by = None,
             SessionEvent::Opened { sid, transport } => {
                 self.handshake_by = None;
@@ -78,18 +79,25 @@ impl<S: Session, W> Manager<S, W> {
             }
             SessionEvent::Closed(reason) => self.over(reason, now),
         }
+        None
     }
 
-    fn deliver(&mut self, name: &str, event: ByteString, args: Args, ack: Option<AckId>) {
+    fn deliver(
+        &mut self,
+        name: &str,
+        event: ByteString,
+        args: Args,
+        ack: Option<AckId>,
+    ) -> Option<Effect<W>> {
         let Some(id) = self.find(name) else {
             self.counters.dropped_events += 1;
-            return;
+            return None;
         };
         let namespace = &mut self.namespaces[id.0];
         match namespace.state {
             State::In => {
                 self.counters.events += 1;
-                self.effects.push_back(Effect::Event {
+                return Some(Effect::Event {
                     namespace: id,
                     name: event,
                     args,
@@ -101,16 +109,17 @@ impl<S: Session, W> Manager<S, W> {
             }
             _ => self.counters.dropped_events += 1,
         }
+        None
     }
 
-    fn answer(&mut self, name: &str, id: AckId, args: Args) {
+    fn answer(&mut self, name: &str, id: AckId, args: Args) -> Option<Effect<W>> {
         let waiter = self
             .find(name)
             .and_then(|found| self.namespaces[found.0].acks.answer(id));
-        match waiter {
-            Some(waiter) => self.effects.push_back(Effect::Outcome(waiter, Ok(args))),
-            None => self.counters.unknown_acks += 1,
+        if waiter.is_none() {
+            self.counters.unknown_acks += 1;
         }
+        waiter.map(|waiter| Effect::Outcome(waiter, Ok(args)))
     }
 
     fn joined(&mut self, name: &str, now: Instant) {
@@ -148,7 +157,8 @@ impl<S: Session, W> Manager<S, W> {
         }
         self.effects.push_back(Effect::Joined(id, Ok(())));
         for (event, args, ack) in early {
-            self.deliver(name, event, args, ack);
+            let effect = self.deliver(name, event, args, ack);
+            self.effects.extend(effect);
         }
     }
 

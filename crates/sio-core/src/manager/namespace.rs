@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytestring::ByteString;
 
+use super::ROOT;
 use super::queue::Queue;
 use crate::ack_table::AckTable;
 use crate::payload::{Args, Encoded};
@@ -144,7 +145,11 @@ impl<W> Namespace<W> {
     /// A namespace that nobody has asked for yet.
     pub(super) fn new(name: &str, first_ack: AckId) -> Self {
         Self {
-            name: name.into(),
+            // Every event has it: what is static is not counted up and down.
+            name: match name {
+                ROOT => ByteString::from_static(ROOT),
+                name => name.into(),
+            },
             query: None,
             state: State::Out(DisconnectReason::NotYet),
             join_timeout: Duration::ZERO,

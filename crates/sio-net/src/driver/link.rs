@@ -22,7 +22,7 @@ use super::{Core, Waiter};
 use crate::builder::UpgradeMemory;
 use crate::cookies::Cookies;
 use crate::dialler::Route;
-use crate::dispatch::{Delivery, Overflowed};
+use crate::dispatch::{Batch, Delivery, Overflowed};
 use crate::endpoint::{Endpoint, Prepared, prepare_at_once};
 use crate::event_loop::{Due, EventLoop};
 use crate::http::{HttpConfig, Lane};
@@ -62,7 +62,7 @@ pub(crate) struct Link<P: Session> {
     unanswered: Vec<RequestId>,
     /// What went wrong while effects were carried out, to be fed back.
     failures: VecDeque<Input>,
-    deliveries: Vec<Delivery>,
+    deliveries: Batch,
     /// Whether whoever drives is at it, so need not be woken.
     driven: bool,
     /// Whether a caller was given its outcome: it may be the one that sleeps in the poll.
@@ -115,7 +115,7 @@ impl<P: Session> Link<P> {
             post: None,
             unanswered: Vec::new(),
             failures: VecDeque::new(),
-            deliveries: Vec::new(),
+            deliveries: Batch::default(),
             driven: false,
             told_caller: false,
             over: true,
@@ -144,7 +144,7 @@ impl<P: Session> Link<P> {
         if let Some(space) = self.find(id) {
             return Arc::clone(space);
         }
-        let space = Arc::new(Space::new(id, name.into()));
+        let space = Arc::new(Space::new(id, self.manager.name(id).clone()));
         self.spaces.push((id, Arc::clone(&space)));
         space
     }
@@ -642,7 +642,7 @@ impl<P: Session> Link<P> {
         core: &Core<P>,
         now: Instant,
     ) {
-        let Some(space) = self.find(id).map(Arc::clone) else {
+        let Some(space) = find(&self.spaces, id) else {
             return;
         };
         let ack = ack.map_or(Ack::unwanted(), |ack| {
@@ -655,13 +655,14 @@ impl<P: Session> Link<P> {
         });
         let event = Event::new(space.name.clone(), name, args, ack);
         let received = space.receive(&event, &self.options.inbox);
-        if let Err(overflowed) = received {
-            self.overflowed(&space, "a receiver", overflowed, now);
-        }
         if space.has_event_handlers() {
-            self.deliveries.push(Delivery::Event(space, event));
+            self.deliveries.event(space, event);
         } else if let Ok(false) = received {
             tracing::debug!(namespace = %space.name, event = event.name(), "nobody listens");
+        }
+        if let Err(overflowed) = received {
+            let space = Arc::clone(space);
+            self.overflowed(&space, "a receiver", overflowed, now);
         }
     }
 
@@ -828,11 +829,15 @@ impl<P: Session> Link<P> {
     }
 
     fn find(&self, id: NamespaceId) -> Option<&Arc<Space>> {
-        self.spaces
-            .iter()
-            .find(|(other, _)| *other == id)
-            .map(|(_, space)| space)
+        find(&self.spaces, id)
     }
+}
+
+fn find(spaces: &[(NamespaceId, Arc<Space>)], id: NamespaceId) -> Option<&Arc<Space>> {
+    spaces
+        .iter()
+        .find(|(other, _)| *other == id)
+        .map(|(_, space)| space)
 }
 
 /// Differs between sessions, of this process and of others: it only has to keep caches from answering.

@@ -2,7 +2,7 @@
 
 use bytestring::ByteString;
 use sio_core::manager::ROOT;
-use sio_core::session::{AckId, SessionEvent};
+use sio_core::session::{AckId, Outbox, SessionEvent};
 use sio_core::{Args, Error, Limits, Value};
 
 use crate::error::PacketError;
@@ -37,9 +37,9 @@ impl Inbound {
     }
 
     /// The engine session is open.
-    pub(super) fn opened(&mut self, options: Options, events: &mut Vec<SessionEvent>) {
+    pub(super) fn opened(&mut self, options: Options, out: &mut Outbox) {
         if options.assume_root_connected {
-            self.join(ROOT, events);
+            self.join(ROOT, out);
         }
     }
 
@@ -72,85 +72,73 @@ impl Inbound {
         self.assembler.detach();
     }
 
-    pub(super) fn text(
-        &mut self,
-        text: ByteString,
-        events: &mut Vec<SessionEvent>,
-    ) -> Result<(), Error> {
+    pub(super) fn text(&mut self, text: ByteString, out: &mut Outbox) -> Result<(), Error> {
         match self.assembler.text(text).map_err(broken_packet)? {
-            Some(assembled) => self.packet(assembled, events),
+            Some(assembled) => self.packet(assembled, out),
             None => Ok(()),
         }
     }
 
-    pub(super) fn binary(
-        &mut self,
-        bytes: bytes::Bytes,
-        events: &mut Vec<SessionEvent>,
-    ) -> Result<(), Error> {
+    pub(super) fn binary(&mut self, bytes: bytes::Bytes, out: &mut Outbox) -> Result<(), Error> {
         match self.assembler.binary(bytes).map_err(broken_packet)? {
-            Some(assembled) => self.packet(assembled, events),
+            Some(assembled) => self.packet(assembled, out),
             None => Ok(()),
         }
     }
 
-    fn packet(
-        &mut self,
-        assembled: Assembled,
-        events: &mut Vec<SessionEvent>,
-    ) -> Result<(), Error> {
+    fn packet(&mut self, assembled: Assembled, out: &mut Outbox) -> Result<(), Error> {
         let Assembled {
             packet,
             attachments,
         } = assembled;
         match packet.packet_type {
-            PacketType::Connect => self.connect(&packet.namespace, events),
+            PacketType::Connect => self.connect(&packet.namespace, out),
             PacketType::Disconnect => {
                 self.leave(&packet.namespace);
-                events.push(SessionEvent::Left {
+                out.tell(SessionEvent::Left {
                     namespace: packet.namespace,
                 });
             }
-            PacketType::Error => self.error(packet, events),
+            PacketType::Error => self.error(packet, out),
             PacketType::Event | PacketType::BinaryEvent => {
-                return self.event(packet, attachments, events);
+                return self.event(packet, attachments, out);
             }
             PacketType::Ack | PacketType::BinaryAck => {
-                return self.ack(packet, attachments, events);
+                return self.ack(packet, attachments, out);
             }
         }
         Ok(())
     }
 
-    fn connect(&mut self, namespace: &str, events: &mut Vec<SessionEvent>) {
+    fn connect(&mut self, namespace: &str, out: &mut Outbox) {
         // A server grants nothing before the root, so this proves the root: see `tolerance::ROOT_PROVEN`.
-        self.prove_root(namespace, events);
+        self.prove_root(namespace, out);
         if namespace == ROOT || self.asked.iter().any(|name| name == namespace) {
-            self.join(namespace, events);
+            self.join(namespace, out);
         } else {
-            events.push(SessionEvent::tolerated(tolerance::UNASKED_GRANT, namespace));
+            out.tolerate(tolerance::UNASKED_GRANT, namespace);
         }
     }
 
-    fn join(&mut self, namespace: &str, events: &mut Vec<SessionEvent>) {
+    fn join(&mut self, namespace: &str, out: &mut Outbox) {
         if self.is_joined(namespace) {
             return;
         }
         let namespace = ByteString::from(namespace);
         self.joined.push(namespace.clone());
-        events.push(SessionEvent::Joined { namespace });
+        out.tell(SessionEvent::Joined { namespace });
     }
 
-    fn prove_root(&mut self, because_of: &str, events: &mut Vec<SessionEvent>) {
+    fn prove_root(&mut self, because_of: &str, out: &mut Outbox) {
         if !self.is_joined(ROOT) {
             if because_of != ROOT {
-                events.push(SessionEvent::tolerated(tolerance::ROOT_PROVEN, because_of));
+                out.tolerate(tolerance::ROOT_PROVEN, because_of);
             }
-            self.join(ROOT, events);
+            self.join(ROOT, out);
         }
     }
 
-    fn error(&self, packet: Packet, events: &mut Vec<SessionEvent>) {
+    fn error(&self, packet: Packet, out: &mut Outbox) {
         let Packet {
             namespace, data, ..
         } = packet;
@@ -162,7 +150,7 @@ impl Inbound {
         } else {
             serde_json::from_str(&data).unwrap_or_else(|_| Value::from(&*data))
         };
-        events.push(if self.is_joined(&namespace) {
+        out.tell(if self.is_joined(&namespace) {
             SessionEvent::ServerError { namespace, reason }
         } else {
             SessionEvent::Refused { namespace, reason }
@@ -173,7 +161,7 @@ impl Inbound {
         &mut self,
         packet: Packet,
         attachments: Vec<bytes::Bytes>,
-        events: &mut Vec<SessionEvent>,
+        out: &mut Outbox,
     ) -> Result<(), Error> {
         let binary = packet.packet_type == PacketType::BinaryEvent;
         let text = packet.data.clone();
@@ -183,16 +171,16 @@ impl Inbound {
                     check_placeholders(&args)?;
                 }
                 if packet.namespace == ROOT {
-                    self.prove_root_by_packet(events);
+                    self.prove_root_by_packet(out);
                 }
-                events.push(SessionEvent::Event {
+                out.tell(SessionEvent::Event {
                     namespace: packet.namespace,
                     name,
                     args,
                     id: packet.id,
                 });
             }
-            Err(_) => events.push(SessionEvent::tolerated(tolerance::MALFORMED_EVENT, &text)),
+            Err(_) => out.tolerate(tolerance::MALFORMED_EVENT, &text),
         }
         Ok(())
     }
@@ -201,7 +189,7 @@ impl Inbound {
         &mut self,
         packet: Packet,
         attachments: Vec<bytes::Bytes>,
-        events: &mut Vec<SessionEvent>,
+        out: &mut Outbox,
     ) -> Result<(), Error> {
         let binary = packet.packet_type == PacketType::BinaryAck;
         let text = packet.data.clone();
@@ -212,26 +200,23 @@ impl Inbound {
                     check_placeholders(&args)?;
                 }
                 if packet.namespace == ROOT {
-                    self.prove_root_by_packet(events);
+                    self.prove_root_by_packet(out);
                 }
-                events.push(SessionEvent::Ack {
+                out.tell(SessionEvent::Ack {
                     namespace: packet.namespace,
                     id,
                     args,
                 });
             }
-            _ => events.push(SessionEvent::tolerated(tolerance::MALFORMED_ACK, &text)),
+            _ => out.tolerate(tolerance::MALFORMED_ACK, &text),
         }
         Ok(())
     }
 
-    fn prove_root_by_packet(&mut self, events: &mut Vec<SessionEvent>) {
+    fn prove_root_by_packet(&mut self, out: &mut Outbox) {
         if !self.is_joined(ROOT) {
-            events.push(SessionEvent::tolerated(
-                tolerance::ROOT_PROVEN,
-                "a root packet",
-            ));
-            self.join(ROOT, events);
+            out.tolerate(tolerance::ROOT_PROVEN, "a root packet");
+            self.join(ROOT, out);
         }
     }
 
