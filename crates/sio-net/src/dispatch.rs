@@ -1,24 +1,31 @@
-//! The thread that runs handlers: one at a time, in the order things happened, with no lock held.
+//! What a client has to run for its program: handlers and callbacks, one at a time, in the order things happened, with no
+//! lock held.
 //!
-//! It starts with the first thing to run and does nothing else, so a slow handler delays neither heartbeats nor calls of
-//! other threads.
+//! [`HandlerThread`] does nothing else, so a slow handler delays neither heartbeats nor calls of other threads. It starts
+//! with the first thing to run.
+
+mod running;
+mod thread;
 
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use sio_core::handler::{Handler, HandlerId};
+use sio_core::handler::HandlerId;
 use sio_core::socket::AckCallback;
 use sio_core::{Args, Bounds, Error, Event, Overflow, Status};
 
 use crate::space::Space;
 use crate::sync::lock;
+
+use self::running::{run_event, run_status};
+
+pub(crate) use self::running::{guarded, is_in_hook_of};
+pub(crate) use self::thread::HandlerThread;
 
 /// The largest queue whose memory is kept for what comes next.
 const KEPT: usize = 128;
@@ -81,10 +88,9 @@ pub(crate) struct Dispatcher {
     bounds: Bounds,
     /// Handlers run in it.
     span: tracing::Span,
+    thread: Arc<HandlerThread>,
     state: Mutex<State>,
-    /// For the thread that runs handlers: there is something to do.
-    came: Condvar,
-    /// That thread is gone.
+    /// It is served no more.
     ended: Condvar,
     begun: Begun,
 }
@@ -98,13 +104,21 @@ struct State {
     bytes: usize,
     /// Whether events were given up since there was room again.
     overflowing: bool,
-    thread: Option<JoinHandle<()>>,
-    /// Whether the thread waits for something to do.
-    idle: bool,
-    /// Whether the thread goes when it has run everything, rather than wait for more.
+    /// Whether the thread is kept for this.
+    is_served: bool,
+    /// Whether this has its turn, or waits for it. If not, the queue is empty.
+    has_turn: bool,
+    /// Whether nothing more is expected: once the queue is empty, it is served no more.
     over: bool,
-    /// Whether the thread is gone, or about to be: it runs nothing more.
-    ended: bool,
+}
+
+/// What the thread has taken out of a queue.
+#[derive(Default)]
+struct Taken {
+    deliveries: VecDeque<Delivery>,
+    /// Of the dispatcher whose turn it is.
+    spaces: Vec<Arc<Space>>,
+    plan: Vec<HandlerId>,
 }
 
 /// How many events were ever begun, and their bytes: what the thread has taken out of the queue and not begun still
@@ -143,24 +157,27 @@ pub(crate) struct Overflowed {
 }
 
 impl Dispatcher {
-    pub(crate) fn new(bounds: Bounds, span: tracing::Span) -> Arc<Self> {
+    pub(crate) fn new(
+        bounds: Bounds,
+        span: tracing::Span,
+        thread: Arc<HandlerThread>,
+    ) -> Arc<Self> {
         let state = State {
             queue: VecDeque::new(),
             spaces: Vec::new(),
             events: 0,
             bytes: 0,
             overflowing: false,
-            thread: None,
-            idle: false,
+            is_served: false,
+            has_turn: false,
             over: true,
-            ended: false,
         };
         Arc::new_cyclic(|this| Self {
             this: this.clone(),
             bounds,
             span,
+            thread,
             state: Mutex::new(state),
-            came: Condvar::new(),
             ended: Condvar::new(),
             begun: Begun::default(),
         })
@@ -171,30 +188,31 @@ impl Dispatcher {
         lock(&self.state).over = false;
     }
 
-    /// Whether the current thread is the one that runs handlers.
+    /// Whether the current thread runs handlers of this client.
     pub(crate) fn is_current(&self) -> bool {
-        RUNS_FOR.get() == Some(std::ptr::from_ref(self))
+        CURRENT.get() == Some(std::ptr::from_ref(self))
     }
 
-    /// Makes sure that there is a thread for what is handed over.
+    /// Whether handlers of this client wait for the current thread.
+    pub(crate) fn waits_for_current_thread(&self) -> bool {
+        self.thread.is_current()
+    }
+
+    /// Makes sure that there is a thread for what will be handed over.
     pub(crate) fn start(&self) -> Result<(), Error> {
-        self.start_locked(&mut lock(&self.state))
+        let mut state = lock(&self.state);
+        if state.over {
+            return Ok(()); // nothing is expected
+        }
+        self.start_locked(&mut state)
     }
 
     fn start_locked(&self, state: &mut State) -> Result<(), Error> {
-        if state.thread.is_some() && !state.ended {
-            return Ok(());
+        if !state.is_served {
+            let served = self.thread.serve();
+            served.map_err(|error| Error::transport("starting the thread for handlers", error))?;
+            state.is_served = true;
         }
-        let Some(dispatcher) = self.this.upgrade() else {
-            return Ok(()); // a method of it runs, so it is there
-        };
-        let thread = thread::Builder::new()
-            .name("sio-handlers".into())
-            .spawn(move || dispatcher.run())
-            .map_err(|error| Error::transport("starting the thread for handlers", error))?;
-        state.ended = false;
-        // The one before has nothing left to do but to end.
-        state.thread = Some(thread);
         Ok(())
     }
 
@@ -240,11 +258,12 @@ impl Dispatcher {
         if let Err(error) = self.start_locked(&mut state) {
             // What waits is run when there is a thread.
             tracing::error!(error = %error.chain(), "handlers cannot run");
+            return overflowed;
         }
-        let idle = mem::take(&mut state.idle);
+        let has_turn = mem::replace(&mut state.has_turn, true);
         drop(state);
-        if idle {
-            self.came.notify_one();
+        if !has_turn && let Some(this) = self.this.upgrade() {
+            self.thread.give_turn(this);
         }
         overflowed
     }
@@ -300,27 +319,26 @@ impl Dispatcher {
         (events, bytes)
     }
 
-    /// Ends the thread once it has run what was handed over.
+    /// Nothing more is expected: what was handed over is run.
     pub(crate) fn end(&self) {
-        lock(&self.state).over = true;
-        self.came.notify_one();
+        let mut state = lock(&self.state);
+        state.over = true;
+        if !state.has_turn {
+            self.retire(&mut state);
+        }
     }
 
-    /// Waits for the thread's end, for `limit` at most; on that thread itself it does not wait.
+    /// Waits until everything has run, and for the end of the thread if it serves nobody else; for `limit` at most. On that
+    /// thread itself it does not wait.
     ///
     /// The limit is for handlers that do not return: they are the program's own.
     pub(crate) fn wait(&self, limit: Duration) {
-        let deadline = Instant::now() + limit;
-        let mut state = lock(&self.state);
-        let current = thread::current().id();
-        if state
-            .thread
-            .as_ref()
-            .is_none_or(|thread| thread.thread().id() == current)
-        {
+        if self.waits_for_current_thread() {
             return;
         }
-        while !state.ended {
+        let deadline = Instant::now() + limit;
+        let mut state = lock(&self.state);
+        while state.is_served {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
@@ -328,76 +346,77 @@ impl Dispatcher {
             let waited = self.ended.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        let thread = state.thread.take();
         drop(state);
-        if let Some(thread) = thread {
-            // User code's panics were caught, so there is no result to look at.
-            let _ = thread.join();
+        self.thread.join();
+    }
+
+    fn retire(&self, state: &mut State) {
+        if mem::take(&mut state.is_served) {
+            self.thread.release();
+            self.ended.notify_all();
         }
     }
 
-    fn run(&self) {
-        RUNS_FOR.set(Some(std::ptr::from_ref(self)));
+    /// Runs what waits. Whether there is more, and others have their turn before.
+    fn run(&self, taken: &mut Taken) -> bool {
+        CURRENT.set(Some(std::ptr::from_ref(self)));
         let _in = self.span.enter();
-        let mut plan = Vec::new();
-        let mut taken = Batch::default();
-        while let Some(delivery) = self.next(&mut taken) {
-            match delivery {
-                Delivery::Event(space, event) => run_event(&taken.spaces[space], &event, &mut plan),
-                Delivery::Status(space, status) => run_status(&space, &status, &mut plan),
-                Delivery::Callback(then, outcome) => {
-                    let name = "an ack callback";
-                    if let Err(error) = guarded(name, || then(outcome)) {
-                        tracing::warn!(error = %error.chain(), "an ack callback failed");
-                    }
-                }
-                Delivery::Then(then) => then(),
-            }
-        }
-    }
-
-    /// The next thing to do; `None` when nothing more will come. What waits is taken as a whole, unless that would keep the
-    /// oldest from being given up.
-    fn next(&self, taken: &mut Batch) -> Option<Delivery> {
-        loop {
-            if let Some(delivery) = taken.deliveries.pop_front() {
+        taken.spaces.clear();
+        while self.take(taken) {
+            while let Some(delivery) = taken.deliveries.pop_front() {
                 self.begun.begin(&delivery);
-                return Some(delivery);
+                deliver(delivery, &taken.spaces, &mut taken.plan);
             }
             if taken.deliveries.capacity() > KEPT {
                 taken.deliveries = VecDeque::new();
             }
-            let mut state = lock(&self.state);
-            while state.queue.is_empty() {
-                if state.over {
-                    state.ended = true;
-                    drop(state);
-                    self.ended.notify_all();
-                    return None;
-                }
-                state = self.wait_for_more(state);
+            if self.thread.is_wanted() {
+                return true;
             }
-            if taken.spaces.len() < state.spaces.len() {
-                taken.spaces.clone_from(&state.spaces);
-            }
-            if self.bounds.overflow == Overflow::DropOldest {
-                let delivery = state.queue.pop_front()?;
-                self.begun.begin(&delivery);
-                return Some(delivery);
-            }
-            mem::swap(&mut taken.deliveries, &mut state.queue);
         }
+        false
     }
 
-    fn wait_for_more<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        state.idle = true;
-        let mut state = self
-            .came
-            .wait(state)
-            .unwrap_or_else(PoisonError::into_inner);
-        state.idle = false;
-        state
+    /// Takes what waits, as a whole, unless that would keep the oldest from being given up. If nothing waits, it has had
+    /// its turn.
+    fn take(&self, taken: &mut Taken) -> bool {
+        let mut state = lock(&self.state);
+        if state.queue.is_empty() {
+            state.has_turn = false;
+            if state.over {
+                self.retire(&mut state);
+            }
+            return false;
+        }
+        if taken.spaces.len() < state.spaces.len() {
+            taken.spaces.clone_from(&state.spaces);
+        }
+        if self.bounds.overflow == Overflow::DropOldest {
+            taken.deliveries.extend(state.queue.pop_front());
+        } else {
+            mem::swap(&mut taken.deliveries, &mut state.queue);
+        }
+        true
     }
+}
+
+fn deliver(delivery: Delivery, spaces: &[Arc<Space>], plan: &mut Vec<HandlerId>) {
+    match delivery {
+        Delivery::Event(space, event) => run_event(&spaces[space], &event, plan),
+        Delivery::Status(space, status) => run_status(&space, &status, plan),
+        Delivery::Callback(then, outcome) => {
+            let name = "an ack callback";
+            if let Err(error) = guarded(name, || then(outcome)) {
+                tracing::warn!(error = %error.chain(), "an ack callback failed");
+            }
+        }
+        Delivery::Then(then) => then(),
+    }
+}
+
+thread_local! {
+    /// The dispatcher for which the current thread ran something last.
+    static CURRENT: Cell<Option<*const Dispatcher>> = const { Cell::new(None) };
 }
 
 impl State {
@@ -412,101 +431,6 @@ impl State {
         Some(event)
     }
 }
-
-thread_local! {
-    /// The dispatcher whose thread this is.
-    static RUNS_FOR: Cell<Option<*const Dispatcher>> = const { Cell::new(None) };
-    /// The namespace whose handlers of `Status::Connected` this thread runs.
-    static HOOK_OF: Cell<Option<*const Space>> = const { Cell::new(None) };
-}
-
-/// Whether the current thread runs handlers that a namespace is connected: what they emit goes before what waits.
-pub(crate) fn is_in_hook_of(space: &Space) -> bool {
-    HOOK_OF.get().is_some_and(|hook| std::ptr::eq(hook, space))
-}
-
-fn run_event(space: &Arc<Space>, event: &Event, plan: &mut Vec<HandlerId>) {
-    let mut first = space.with_registry(|registry| {
-        registry.plan(event.name(), plan);
-        plan.first().and_then(|&id| registry.take(id))
-    });
-    for (place, &id) in plan.iter().enumerate() {
-        let handler = if place == 0 {
-            first.take()
-        } else {
-            space.with_registry(|registry| registry.take(id))
-        };
-        let Some(mut handler) = handler else {
-            continue; // removed by a handler before it
-        };
-        let result = guarded(event.name(), || handler.run_event(event)).and_then(|ran| ran);
-        put_back(space, id, handler);
-        if let Err(error) = result {
-            tracing::warn!(namespace = %space.name, error = %shown(&error), "a handler failed");
-            run_status(space, &Status::Error(error), &mut Vec::new());
-        }
-    }
-}
-
-fn run_status(space: &Arc<Space>, status: &Status, plan: &mut Vec<HandlerId>) {
-    space.with_registry(|registry| registry.plan_status(plan));
-    let before = HOOK_OF.get();
-    if matches!(status, Status::Connected { .. }) {
-        HOOK_OF.set(Some(Arc::as_ptr(space)));
-    }
-    for &id in &*plan {
-        let Some(mut handler) = space.with_registry(|registry| registry.take(id)) else {
-            continue;
-        };
-        let result = guarded("a change of status", || handler.run_status(status));
-        put_back(space, id, handler);
-        if let Err(error) = result {
-            // Reporting it to the handlers of status could go round for ever.
-            tracing::warn!(namespace = %space.name, error = %error.chain(), "a handler failed");
-        }
-    }
-    HOOK_OF.set(before);
-}
-
-/// A handler has run. What it captured is dropped with it if it does not run again, which may run user code too.
-fn put_back(space: &Space, id: HandlerId, handler: Handler) {
-    let unwanted = space.with_registry(|registry| registry.put_back(id, handler));
-    if unwanted.is_none() {
-        return;
-    }
-    if let Err(error) = guarded("what a handler captured", || drop(unwanted)) {
-        tracing::warn!(namespace = %space.name, error = %error.chain(), "a handler failed");
-    }
-}
-
-/// An error as it is logged. What payloads are made of stays out: that is in the cause of one of the wrong type.
-fn shown(error: &Error) -> String {
-    match error {
-        Error::Decode { .. } => error.to_string(),
-        error => error.chain(),
-    }
-}
-
-/// Runs user code; a panic becomes an error.
-pub(crate) fn guarded<R>(what: &str, run: impl FnOnce() -> R) -> Result<R, Error> {
-    // What a handler captured is its own to keep consistent; nothing of ours is touched inside.
-    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
-        let text = panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "no text".to_owned());
-        Error::Handler {
-            event: what.into(),
-            source: Arc::new(Panicked(text)),
-        }
-    })
-}
-
-/// A handler panicked.
-#[derive(Debug, thiserror::Error)]
-#[error("it panicked: {0}")]
-struct Panicked(String);
 
 impl fmt::Debug for Dispatcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

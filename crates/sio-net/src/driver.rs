@@ -115,12 +115,13 @@ impl<P: Session> Core<P> {
             span.clone(),
             wire_log,
         );
+        let handlers = Arc::clone(event_loop.handlers());
         Arc::new_cyclic(|this| Self {
             link: Mutex::new(link),
             turn: Mutex::default(),
             burst: Mutex::default(),
             event_loop,
-            dispatcher: Dispatcher::new(options.inbox.clone(), span),
+            dispatcher: Dispatcher::new(options.inbox.clone(), span, handlers),
             backlog: Backlog::default(),
             drivable: AtomicBool::new(false),
             threads: Mutex::default(),
@@ -183,7 +184,7 @@ impl<P: Session> Core<P> {
             return Err(error);
         }
         // The manager keeps the deadline: there will be an outcome.
-        self.drive_until_set(&outcome, None)
+        self.drive_until_set(&outcome, || true, None)
             .unwrap_or(Err(Error::Disconnected(DisconnectReason::NotYet)))
     }
 
@@ -296,13 +297,14 @@ impl<P: Session> Core<P> {
         let mut emit = Emit::new(payload);
         let waiter = Waiter::Caller(Arc::clone(&slot));
         emit.ask = Some(Ask { waiter, expiry });
-        if self.dispatcher.is_current() {
+        if self.dispatcher.waits_for_current_thread() {
             emit.origin = Origin::WaitingHandler;
         }
         self.hand_over(space, emit, after.min(self.options.send_timeout))?;
         // The manager reports the deadline. A little later nothing will come any more.
         let patience = deadline + Duration::from_secs(1);
-        self.drive_until_set(&slot, Some(patience))
+        let drivable = || self.drivable.load(Ordering::Acquire);
+        self.drive_until_set(&slot, drivable, Some(patience))
             .unwrap_or(Err(Error::timeout(Deadline::Ack, after)))
     }
 
@@ -310,6 +312,7 @@ impl<P: Session> Core<P> {
     fn drive_until_set<T: Send + 'static>(
         &self,
         slot: &Arc<Slot<T>>,
+        drivable: impl Fn() -> bool,
         deadline: Option<Instant>,
     ) -> Option<T> {
         let waiting: Arc<dyn Waiting> = Arc::clone(slot) as Arc<dyn Waiting>;
@@ -322,7 +325,7 @@ impl<P: Session> Core<P> {
             if is_late() {
                 break None;
             }
-            if !self.drivable.load(Ordering::Acquire) {
+            if !drivable() {
                 // It may have been nudged to sit down: somebody else must, then.
                 seat.forget(&waiting);
                 slot.park(deadline);
@@ -383,7 +386,7 @@ impl<P: Session> Core<P> {
     /// Waits until everything of a connection has ended, except a handler that does not return.
     fn join_threads(&self, connection: Option<u64>) {
         if let Some(end) = self.end_of(connection) {
-            self.drive_until_set(&end, None);
+            self.drive_until_set(&end, || true, None);
         }
         // One that closes at the same time waits until they are joined, too.
         let joining = lock(&self.joining);

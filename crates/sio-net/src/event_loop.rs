@@ -9,13 +9,14 @@ mod seat;
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use mio::{Poll, Registry, Token, Waker};
 use sio_core::{Error, Result};
 
+use crate::dispatch::HandlerThread;
+use crate::needed_thread::NeededThread;
 use crate::sync::lock;
 
 use self::members::Members;
@@ -35,13 +36,14 @@ const WAKER: Token = Token(usize::MAX);
 ///
 /// - Clients of one loop take turns: what one has to read, or to parse, the others wait for. None reads more than 256
 ///   messages or 1 MiB before it is the others' turn.
-/// - Handlers still run on threads of the client, one for each client that has any. A client without handlers (one that
-///   only emits, calls, or pulls from [`events`](crate::Client::events)) has none.
+/// - Handlers of all its clients run on one thread, too: each client's in order, and the clients take turns. A handler
+///   that takes long holds up those of the others, and a [`close`](crate::Client::close) of theirs for up to the close
+///   timeout. Nothing else waits for handlers: neither heartbeats, nor calls, nor [`events`](crate::Client::events).
 /// - Over HTTP polling each client has two threads more, as always. With
 ///   `.transports(&[Transport::WebSocket])`, or after the upgrade, there are none.
 ///
-/// The loop's thread starts when the first client is opened, and ends when the last one is closed; whoever closes that
-/// waits for it. Clones are handles of the same loop. Clients of both protocols may share one.
+/// The loop's thread starts when the first client is opened, that of the handlers with the first thing to run; both end when
+/// the last client is closed, and whoever closes that waits for it. Clones are handles of the same loop. Clients of both protocols may share one.
 ///
 /// # Files
 /// Each connection takes one file descriptor, the loop three: 10,000 connections need `ulimit -n` above 10,000.
@@ -54,9 +56,9 @@ struct Shared {
     seat: Seat,
     registry: Registry,
     members: Mutex<Members>,
-    /// The loop thread has ended, or there is something to drive again.
-    changed: Condvar,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    thread: NeededThread,
+    /// Runs the handlers of its clients.
+    handlers: Arc<HandlerThread>,
 }
 
 impl EventLoop {
@@ -73,8 +75,8 @@ impl EventLoop {
             seat: Seat::new(poll, waker),
             registry,
             members: Mutex::default(),
-            changed: Condvar::new(),
-            thread: Mutex::default(),
+            thread: NeededThread::new("sio-loop"),
+            handlers: HandlerThread::new(),
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -96,43 +98,32 @@ impl EventLoop {
         &self.shared.seat
     }
 
+    /// The thread that runs the handlers of its clients.
+    pub(crate) fn handlers(&self) -> &Arc<HandlerThread> {
+        &self.shared.handlers
+    }
+
     /// Drives `driven` from now on, until it [leaves](Self::leave); returns the token of its sockets.
     pub(crate) fn enter(&self, driven: Arc<dyn Driven>) -> Result<Token> {
         let mut members = self.shared.lock_members();
-        let token = members.add(driven);
-        // With the members locked, so that the end of others does not count.
-        self.shared.seat.open();
-        self.shared.changed.notify_all();
-        if !members.has_thread {
-            if let Err(error) = self.start() {
-                members.remove(token);
-                self.shared.seat.end();
-                return Err(Error::transport("starting the event loop", error));
-            }
-            members.has_thread = true;
-        }
-        Ok(token)
-    }
-
-    fn start(&self) -> io::Result<()> {
         let shared = Arc::clone(&self.shared);
-        let thread = thread::Builder::new()
-            .name("sio-loop".into())
-            .spawn(move || shared.run())?;
-        // The one before, if nobody joined it, has nothing left to do but to end.
-        *lock(&self.shared.thread) = Some(thread);
-        Ok(())
+        let needed = self.shared.thread.need(move || shared.run());
+        needed.map_err(|error| Error::transport("starting the event loop", error))?;
+        // With the members locked, as in `leave`: what others left does not count.
+        self.shared.seat.open();
+        Ok(members.add(driven))
     }
 
     /// Drives it no more.
     pub(crate) fn leave(&self, token: Token) {
         let mut members = self.shared.lock_members();
-        // Dropped behind the lock: it may be the last that holds the client.
         let left = members.remove(token);
+        self.shared.thread.release();
         if members.is_empty() {
             self.shared.seat.end();
         }
         drop(members);
+        // It may be the last that holds the client.
         drop(left);
     }
 
@@ -144,27 +135,9 @@ impl EventLoop {
         }
     }
 
-    /// Waits until the thread has ended, if there is nothing to drive any more. That thread itself does not wait.
+    /// Waits until the thread has ended, if there is nothing to drive any more.
     pub(crate) fn join(&self) {
-        let current = thread::current().id();
-        let thread = lock(&self.shared.thread);
-        if thread.as_ref().is_none_or(|it| it.thread().id() == current) {
-            return;
-        }
-        drop(thread);
-        let mut members = self.shared.lock_members();
-        while members.is_empty() && members.has_thread {
-            let waited = self.shared.changed.wait(members);
-            members = waited.unwrap_or_else(PoisonError::into_inner);
-        }
-        if members.has_thread {
-            return;
-        }
-        let thread = lock(&self.shared.thread).take();
-        drop(members);
-        if thread.is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the event loop panicked");
-        }
+        self.shared.thread.join();
     }
 
     /// Waits for something to do, and does it, once. `is_done` tells that the caller has what it wants: it is asked when
@@ -190,10 +163,7 @@ impl Shared {
                 }
                 continue;
             }
-            let mut members = self.lock_members();
-            if members.is_empty() {
-                members.has_thread = false;
-                self.changed.notify_all();
+            if self.thread.ends() {
                 return;
             }
         }

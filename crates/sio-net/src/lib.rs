@@ -69,6 +69,7 @@ mod event_loop;
 mod frames;
 pub mod guide;
 mod http;
+mod needed_thread;
 mod options;
 mod proxy;
 mod query;

@@ -62,8 +62,6 @@ pub(super) struct Members {
     deadlines: BTreeSet<(Instant, Token)>,
     /// Until when somebody sleeps in the poll; `Some(None)` is for ever.
     asleep_until: Option<Option<Instant>>,
-    /// Whether the loop thread runs, and will look at the members before it ends.
-    pub(super) has_thread: bool,
 }
 
 struct Member {
