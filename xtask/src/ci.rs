@@ -151,27 +151,18 @@ fn native_tls_tests() -> Result<Outcome, String> {
     ))
 }
 
-/// On Linux, native-tls is made from OpenSSL's headers.
 fn with_openssl(check: fn() -> Result<Outcome, String>) -> Result<Outcome, String> {
-    if !cfg!(target_os = "linux") || has_openssl() {
+    if packages::has_openssl() {
         return check();
     }
     if let Err(sentence) = packages::provide_all(&packages::OPENSSL) {
         return Ok(Outcome::NotChecked(sentence));
     }
-    if has_openssl() {
+    if packages::has_openssl() {
         check()
     } else {
         Err("pkg-config does not find OpenSSL, though its headers were installed".into())
     }
-}
-
-fn has_openssl() -> bool {
-    let asked = Command::new("pkg-config")
-        .args(["--exists", "openssl"])
-        .stdin(Stdio::null())
-        .status();
-    asked.is_ok_and(|status| status.success())
 }
 
 fn docs() -> Result<Outcome, String> {

@@ -1,8 +1,8 @@
 //! The tasks of the workspace; `cargo xtask` alone lists them.
 //!
 //! One file per task: [`demo`], [`serve`], [`test_servers`], [`soak`], [`fuzz`], [`ci`]. Beside them [`command_line`]
-//! (what may be asked for), [`servers`] (those of tests; [`node`], [`python`] and [`rust`] install them), [`packages`] (proxies and balancers), [`tidy`]
-//! (rules no linter knows), [`process`], [`toolchain`] and [`counts`].
+//! (what may be asked for), [`servers`] (those of tests) and [`peers`] (other clients; [`node`], [`python`] and [`rust`] install
+//! both), [`packages`] (proxies and balancers), [`tidy`] (rules no linter knows), [`process`], [`toolchain`] and [`counts`].
 //!
 //! Nothing here depends on a crate of the workspace: the tasks must run while a crate does not compile. What talks to
 //! servers is the program `conformance` of `tests/`, which the tasks build and start.
@@ -15,6 +15,8 @@ mod fuzz;
 mod installing;
 mod node;
 mod packages;
+#[expect(dead_code, reason = "the task of the benchmark calls it")]
+mod peers;
 mod process;
 mod python;
 mod rust;

@@ -116,7 +116,7 @@ pub(crate) fn install(server: &str) -> Result<Option<String>, String> {
     match needs(server)? {
         Needs::Folders(folders) => {
             for folder in folders {
-                install_folder(&folder)?;
+                install_packages(&Path::new(SERVERS).join(folder))?;
             }
             Ok(None)
         }
@@ -166,13 +166,13 @@ fn read_needs(status: Option<i32>, said: &str, complaint: &str) -> Option<Needs>
     }
 }
 
-fn install_folder(folder: &str) -> Result<(), String> {
-    let path = PathBuf::from(SERVERS).join(folder);
-    let lock = read(&path.join("package-lock.json"))?;
-    let noted = stamp(&path);
+/// Installs the packages of a folder's lock file, where they are missing or were installed from another one.
+pub(crate) fn install_packages(folder: &Path) -> Result<(), String> {
+    let lock = read(&folder.join("package-lock.json"))?;
+    let noted = stamp(folder);
     if !is_noted(&noted, &lock) {
-        step(&path.to_string_lossy(), "npm", || {
-            run_or_missing(Command::new(NPM).args(INSTALL).current_dir(&path), "npm")
+        step(&folder.to_string_lossy(), "npm", || {
+            run_or_missing(Command::new(NPM).args(INSTALL).current_dir(folder), "npm")
         })?;
         note(&noted, &lock)?;
     }
@@ -180,8 +180,8 @@ fn install_folder(folder: &str) -> Result<(), String> {
 }
 
 /// A copy of the lock file. Npm empties `node_modules` first, so the copy vanishes with what it stands for.
-fn stamp(server: &Path) -> PathBuf {
-    server
+fn stamp(folder: &Path) -> PathBuf {
+    folder
         .join("node_modules")
         .join(".installed-package-lock.json")
 }

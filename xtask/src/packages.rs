@@ -100,6 +100,17 @@ pub(crate) fn provide_all(packages: &'static [Package]) -> Result<(), String> {
     install(&all).map_err(|why| advice(&all, &why))
 }
 
+/// Whether native-tls can be built. On Linux it is made from OpenSSL's headers.
+pub(crate) fn has_openssl() -> bool {
+    let ask = || {
+        Command::new("pkg-config")
+            .args(["--exists", "openssl"])
+            .stdin(process::Stdio::null())
+            .status()
+    };
+    !cfg!(target_os = "linux") || ask().is_ok_and(|status| status.success())
+}
+
 fn missing(packages: &'static [Package], path: &OsStr) -> Vec<&'static Package> {
     let is_there = |program| env::split_paths(path).any(|folder| folder.join(program).is_file());
     let all = packages.iter();

@@ -1,4 +1,4 @@
-//! Python, and the server in `python-server/` with its virtual environment.
+//! Python and virtual environments, and the server in `python-server/` with its own.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -13,7 +13,8 @@ const FOLDER: &str = "python-server";
 const ENVIRONMENT: &str = ".venv";
 const PROGRAM: &str = if cfg!(windows) { "python" } else { "python3" };
 
-/// Ready-made packages only, which run nothing of theirs, and only those of the list: it names all of them.
+/// Ready-made packages only, which run nothing of theirs, and only those of the list: it names all of them. What is published
+/// as source only, a list says itself.
 const INSTALL: [&str; 10] = [
     "-m",
     "pip",
@@ -30,26 +31,30 @@ const INSTALL: [&str; 10] = [
 /// What `app.py` ends with when the server does not run on this machine.
 const NOT_HERE: i32 = 3;
 
-/// Makes the virtual environment, where it is missing or was made from another list or by another Python. Returns why the
-/// server does not run on this machine, if it does not.
+/// Installs what the server needs. Returns why it does not run on this machine, if it does not.
 pub(crate) fn install() -> Result<Option<String>, String> {
+    make_environment(Path::new(FOLDER))
+}
+
+/// Makes a folder's virtual environment, where it is missing or was made from another list or by another Python. Returns why
+/// none can be made on this machine, if so.
+pub(crate) fn make_environment(folder: &Path) -> Result<Option<String>, String> {
     let python = match needs()? {
         Needs::Python(version) => version,
         Needs::AnotherMachine(why) => return Ok(Some(why)),
     };
-    let folder = Path::new(FOLDER);
     let mut list = read(&folder.join("requirements.txt"))?;
     list.extend(python.as_bytes());
     let noted = folder.join(ENVIRONMENT).join(".installed");
     if is_noted(&noted, &list) {
         return Ok(None);
     }
-    step(FOLDER, "pip", || {
-        let made = run(PROGRAM, &["-m", "venv", "--clear", ENVIRONMENT])?;
+    step(&folder.to_string_lossy(), "pip", || {
+        let made = run(folder, PROGRAM, &["-m", "venv", "--clear", ENVIRONMENT])?;
         if !made.status.success() {
             return Ok(made);
         }
-        run(&program_inside(), &INSTALL)
+        run(folder, &program_inside(folder), &INSTALL)
     })?;
     note(&noted, &list)?;
     Ok(None)
@@ -91,22 +96,22 @@ fn read_needs(output: &Output) -> Result<Needs, String> {
     }
 }
 
-/// The Python of the virtual environment, seen from the folder of the server.
-fn program_inside() -> String {
+/// The Python of the virtual environment.
+fn program_inside(folder: &Path) -> String {
     let path = if cfg!(windows) {
         "Scripts/python.exe"
     } else {
         "bin/python"
     };
     // Programs with a path are not looked for in the folder they are to run in on every system.
-    let folder = crate::root().join(FOLDER).join(ENVIRONMENT);
+    let folder = crate::root().join(folder).join(ENVIRONMENT);
     folder.join(path).to_string_lossy().into_owned()
 }
 
-fn run(program: &str, arguments: &[&str]) -> Result<Output, String> {
+fn run(folder: &Path, program: &str, arguments: &[&str]) -> Result<Output, String> {
     Command::new(program)
         .args(arguments)
-        .current_dir(FOLDER)
+        .current_dir(folder)
         .output()
         .map_err(|error| format!("cannot start {program}: {error}"))
 }

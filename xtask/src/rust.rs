@@ -1,4 +1,4 @@
-//! The server in `rust-server/`, a workspace of its own.
+//! Programs that are workspaces of their own, such as the server in `rust-server/`.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,33 +8,59 @@ use crate::process;
 /// The server, by the version of socketioxide that its lock file names.
 pub(crate) const NAME: &str = "socketioxide-0.18";
 
-const MANIFEST: &str = "rust-server/Cargo.toml";
-/// Wherever the clients are built: the tests have to find the program.
-const BUILD: &str = "target/rust-server";
-const PROGRAM: &str = "target/rust-server/debug/rust-server";
+const SERVER: Workspace = Workspace {
+    name: NAME,
+    manifest: "rust-server/Cargo.toml",
+    target: "target/rust-server",
+    profile: "dev",
+    program: "target/rust-server/debug/rust-server",
+};
 
 /// The oldest Rust that socketioxide is made for.
 const OLDEST: (u32, u32) = (1, 94);
 
 /// Builds the server, where it is not built yet. Returns why it does not run on this machine, if it does not.
 pub(crate) fn install() -> Result<Option<String>, String> {
-    if let Some(why) = too_old()? {
-        return Ok(Some(why));
-    }
-    if !Path::new(PROGRAM).exists() {
-        eprintln!("building {NAME} (the first time takes a minute)");
-    }
-    let mut build = process::cargo();
-    build.args(["build", "--quiet", "--locked"]);
-    build.args(["--manifest-path", MANIFEST, "--target-dir", BUILD]);
-    if process::status(&mut build)?.success() {
-        Ok(None)
-    } else {
-        Err(format!("{NAME} could not be built; why stands above"))
+    SERVER.build()
+}
+
+/// A program that needs socketioxide, and is no part of our workspace.
+pub(crate) struct Workspace {
+    pub(crate) name: &'static str,
+    pub(crate) manifest: &'static str,
+    /// Wherever the clients are built: whoever starts the program has to find it.
+    pub(crate) target: &'static str,
+    pub(crate) profile: &'static str,
+    pub(crate) program: &'static str,
+}
+
+impl Workspace {
+    /// Builds it, where it is not built yet. Returns why it does not run on this machine, if it does not.
+    pub(crate) fn build(&self) -> Result<Option<String>, String> {
+        let name = self.name;
+        if let Some(why) = too_old(name)? {
+            return Ok(Some(why));
+        }
+        if !Path::new(self.program).exists() {
+            eprintln!("building {name} (the first time takes minutes)");
+        }
+        let mut build = process::cargo();
+        build.args(["build", "--quiet", "--locked", "--profile", self.profile]);
+        build.args([
+            "--manifest-path",
+            self.manifest,
+            "--target-dir",
+            self.target,
+        ]);
+        if process::status(&mut build)?.success() {
+            Ok(None)
+        } else {
+            Err(format!("{name} could not be built; why stands above"))
+        }
     }
 }
 
-fn too_old() -> Result<Option<String>, String> {
+fn too_old(name: &str) -> Result<Option<String>, String> {
     let mut ask: Command = process::cargo();
     let output = ask
         .arg("--version")
@@ -45,7 +71,7 @@ fn too_old() -> Result<Option<String>, String> {
     let (major, minor) = OLDEST;
     Ok((version < OLDEST).then(|| {
         format!(
-            "{NAME} does not run here: it needs Rust {major}.{minor} or newer, and this is {said}."
+            "{name} does not run here: it needs Rust {major}.{minor} or newer, and this is {said}."
         )
     }))
 }

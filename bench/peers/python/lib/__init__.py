@@ -1,0 +1,1 @@
+"""What the peers written in Python have in common, and a file for each library."""
