@@ -18,20 +18,22 @@ function modern(io, url, transport) {
     reconnection: false,
     perMessageDeflate: false,
   });
-  return { socket, failures: ['connect_error', 'error'] };
+  return { socket, failures: ['connect_error', 'error'], transport, used: () => socket.io.engine.transport.name };
 }
 
 function legacy(io, url, transport) {
+  const name = transport === 'polling' ? 'xhr-polling' : transport;
+  // On Node this list has each transport twice, and an option of that name only replaces its beginning.
+  io.transports = [name];
   const socket = io.connect(url, {
-    transports: [transport === 'polling' ? 'xhr-polling' : transport],
     'try multiple transports': false,
     'force new connection': true,
     reconnect: false,
   });
-  return { socket, failures: ['connect_failed', 'error'] };
+  return { socket, failures: ['connect_failed', 'error'], transport: name, used: () => socket.socket.transport.name };
 }
 
-function connected({ socket, failures }) {
+function connected({ socket, failures, transport, used }) {
   return new Promise((resolve, reject) => {
     // Once connected it ends the program: nobody would hear of it otherwise, and a work would wait for ever.
     let fail = reject;
@@ -41,6 +43,7 @@ function connected({ socket, failures }) {
     for (const name of failures) socket.on(name, lost(name));
     socket.on('disconnect', lost('disconnected'));
     socket.on('connect', () => {
+      if (used() !== transport) reject(new Error(`connected by ${used()}`));
       fail = (error) => { throw error; };
       resolve(socket);
     });

@@ -1,5 +1,7 @@
 """python-socketio 4.6: Engine.IO 3, three threads for a connection, and one more for each packet that comes."""
 
+import os
+import sys
 import threading
 
 import socketio
@@ -22,9 +24,17 @@ class Client:
 
 class Connection:
     def __init__(self, url, transport):
+        self.is_leaving = False
         self.client = socketio.Client(reconnection=False)
+        self.client.on('disconnect', self._lost)
         self.client.connect(url, transports=[transport])
         require(self.client.transport() == transport, f'connected by {self.client.transport()}')
+
+    def _lost(self):
+        """A call would wait for its limit: the library does not end it."""
+        if not self.is_leaving:
+            print('the connection was lost', file=sys.stderr, flush=True)
+            os._exit(1)
 
     def ask(self, *arguments):
         answer = self.client.call('message', arguments, timeout=LIMIT)
@@ -55,4 +65,5 @@ class Connection:
         return self.client.call('burst', {'count': count, 'size': size, 'gap': 0}, timeout=LIMIT)
 
     def close(self):
+        self.is_leaving = True
         self.client.disconnect()

@@ -12,7 +12,7 @@ import threading
 from .measure import Stopwatch, resident, warm_up
 
 # A wait for something that does not come; whoever runs this has limits of his own.
-LIMIT = 600
+LIMIT = 300
 
 
 class CannotDo(Exception):
