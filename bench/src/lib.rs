@@ -6,8 +6,10 @@
 //! | [`serve`] | the fast server |
 //! | [`client`] | our clients, and the limit: the same frames on a bare socket |
 //! | [`measure`] | clocks, memory, threads |
+//! | [`run`] | the runner: all clients on all servers, side by side, and the tables |
 
 pub mod client;
 pub mod measure;
+pub mod run;
 pub mod serve;
 pub mod work;

@@ -1,11 +1,13 @@
 //! `bench`: the fast server, the clients of this workspace and the limit.
 
 use std::io::{self, Read as _, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use lexopt::prelude::{Long, Short, Value, ValueExt as _};
 use sio_bench::client::Which;
+use sio_bench::run::{self, Plan, report};
 use sio_bench::serve::{Server, Timing};
 use sio_bench::work::{CANNOT, Failure, Task, Work};
 
@@ -13,6 +15,8 @@ const HELP: &str = "\
 bench serve [--interval MS]     the fast server, until standard input ends; prints its port
 bench client v1|legacy|limit-v1|limit-legacy WORK URL COUNT [EXTRA]
                                 does a work on a server, and prints what it took
+bench run [--quick] [--only WORK]… [--client NAME]… [--repeats N]
+                                all clients on all servers, side by side; tables in target/bench
 works: ack, window, flood, buffers, polling, connect, idle";
 
 /// What went wrong: the command line, or the run.
@@ -58,6 +62,7 @@ fn command() -> Result<(), Problem> {
         Some(Value(name)) => match name.string()?.as_str() {
             "serve" => serve(arguments),
             "client" => client(arguments),
+            "run" => run(arguments),
             name => Err(Problem::Usage(format!("there is no command {name:?}"))),
         },
         Some(Long("help") | Short('h')) | None => {
@@ -104,6 +109,40 @@ fn client(mut arguments: lexopt::Parser) -> Result<(), Problem> {
         }
         Err(Failure::Cannot(why)) => Err(Problem::Cannot(why)),
         Err(Failure::Wrong(why)) => Err(Problem::Failed(why)),
+    }
+}
+
+fn run(mut arguments: lexopt::Parser) -> Result<(), Problem> {
+    let mut plan = Plan {
+        quick: false,
+        works: Vec::new(),
+        clients: Vec::new(),
+        repeats: None,
+        root: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/..")),
+        program: std::env::current_exe()?,
+    };
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("quick") => plan.quick = true,
+            Long("only") => plan.works.push(arguments.value()?.parse()?),
+            Long("client") => plan.clients.push(arguments.value()?.string()?),
+            Long("repeats") => plan.repeats = Some(arguments.value()?.parse()?),
+            argument => return Err(argument.unexpected().into()),
+        }
+    }
+    if plan.repeats == Some(0) {
+        return Err(Problem::Usage("0 repeats measure nothing".into()));
+    }
+    let results = run::run(&plan).map_err(Problem::Failed)?;
+    let markdown = report::markdown(&results);
+    let folder = run::folder(&plan.root);
+    results.write(&markdown, &folder)?;
+    write!(io::stdout(), "{markdown}")?;
+    if results.is_complete() {
+        Ok(())
+    } else {
+        let why = "not everything could be measured; why stands below the tables";
+        Err(Problem::Failed(why.into()))
     }
 }
 

@@ -147,6 +147,14 @@ pub enum Line {
 }
 
 impl Line {
+    /// Which work it is about.
+    #[must_use]
+    pub const fn work(&self) -> Work {
+        match self {
+            Self::Idle { work, .. } | Self::Codec { work, .. } | Self::Timed { work, .. } => *work,
+        }
+    }
+
     /// What a timed work took.
     #[must_use]
     pub fn timed(task: &Task, took: Took) -> Self {

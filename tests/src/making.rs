@@ -15,8 +15,17 @@ pub(crate) enum Making {
     Node(String),
     /// `python-server/app.py`.
     Python,
-    /// The program of `rust-server`.
-    Rust,
+    /// The program of `rust-server`, as a build profile has made it.
+    Rust(Profile),
+}
+
+/// How a Rust program was built: Cargo's folder of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// Built fast.
+    Debug,
+    /// Runs fast.
+    Release,
 }
 
 impl Making {
@@ -26,10 +35,18 @@ impl Making {
             return Self::Python;
         }
         if name.starts_with("socketioxide-") {
-            return Self::Rust;
+            return Self::Rust(Profile::Debug);
         }
         let version = name.strip_suffix("-no-eio3").unwrap_or(name);
         Self::Node(version.to_owned())
+    }
+
+    /// The same, built to run fast, where that is a choice.
+    pub(crate) fn fast(self) -> Self {
+        match self {
+            Self::Rust(_) => Self::Rust(Profile::Release),
+            other => other,
+        }
     }
 
     /// The command, which flags may follow.
@@ -47,7 +64,13 @@ impl Making {
                 command.arg("app.py");
                 command
             }
-            Self::Rust => Command::new(at_root("target/rust-server/debug/rust-server")),
+            Self::Rust(profile) => {
+                let folder = match profile {
+                    Profile::Debug => "target/rust-server/debug",
+                    Profile::Release => "target/rust-server/release",
+                };
+                Command::new(at_root(folder).join("rust-server"))
+            }
         }
     }
 
@@ -62,9 +85,15 @@ impl Making {
                 "python-socketio needs Python 3 as `{PYTHON}` on the PATH"
             )),
             Self::Python => StartError::new(format!("cannot start {PYTHON}: {error}")),
-            Self::Rust => StartError::not_here(format!(
-                "the server of socketioxide is not built ({error}): `cargo xtask test-servers` does that, with Rust 1.94 or newer"
-            )),
+            Self::Rust(profile) => {
+                let task = match profile {
+                    Profile::Debug => "test-servers",
+                    Profile::Release => "bench",
+                };
+                StartError::not_here(format!(
+                    "the server of socketioxide is not built ({error}): `cargo xtask {task}` does that, with Rust 1.94 or newer"
+                ))
+            }
         }
     }
 }

@@ -137,6 +137,16 @@ impl Server {
         Self::launch(setup, None)
     }
 
+    /// Starts a server that shall be fast: built for that where it is built, and without TLS.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_to_measure(name: &str) -> Result<Self, StartError> {
+        let mut setup = setup_of(name)?;
+        setup.making = setup.making.fast();
+        Self::launch(setup, None)
+    }
+
     /// Starts [the server](CLUSTERED) as one node of several, which tell each other their broadcasts by the redis server on
     /// that port. It has the port `main` alone.
     ///
@@ -234,6 +244,12 @@ impl Server {
             Some(certificates) => certificates,
             None => panic!("the server {} has no TLS", self.name()),
         }
+    }
+
+    /// The id of its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        lock(&self.process).id()
     }
 
     /// What the server saw, and making it do something.

@@ -16,15 +16,15 @@ cargo xtask <task>
   serve <server>     a server for a client of your own, until Ctrl-C
   test-servers       all tests: unit tests, then the cases on every server
       --group G      … only unit, servers or deployments
-      --server S     … only this server
+      --server S     … only this server; also --case C, such as V6.3, or V6
       --transport T  … only polling, websocket, upgrade, htmlfile, jsonp-polling
-      --case C       … only this case, such as V6.3, or all of V6
       --no-unit      … no unit tests (a filter leaves them out too)
   soak               one connection for long, under faults and restarts
       --minutes N    … for so long (default: 20); also --server S, --transport T
   fuzz               feed every decoder and session with anything (cargo-fuzz)
-      --seconds N    … for so long altogether (default: 300)
-      --target T     … only this target, a file in tests/fuzz/fuzz_targets
+      --seconds N    … for so long altogether (default: 300); also --target T
+  bench              all clients on all servers, side by side: target/bench
+      --quick        … in two minutes; also --only WORK, --client C, --repeats N
   ci                 gates: format, tidy, JavaScript, clippy, TLS, docs, MSRV
   help               this list
 
@@ -47,6 +47,7 @@ pub(crate) enum Task {
     TestServers(Wanted),
     Soak(Soaking),
     Fuzz(Fuzzing),
+    Bench(Benching),
     Ci,
 }
 
@@ -118,13 +119,23 @@ pub(crate) struct Fuzzing {
     pub(crate) targets: Vec<String>,
 }
 
+/// What to measure, and how often; an empty list is everything.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Benching {
+    pub(crate) quick: bool,
+    pub(crate) works: Vec<String>,
+    pub(crate) clients: Vec<String>,
+    pub(crate) repeats: Option<usize>,
+}
+
 /// The names of all tasks, for the check that the documents name no other.
-pub(crate) const TASKS: [&str; 7] = [
+pub(crate) const TASKS: [&str; 8] = [
     "demo",
     "serve",
     "test-servers",
     "soak",
     "fuzz",
+    "bench",
     "ci",
     "help",
 ];
@@ -147,6 +158,7 @@ fn parse_task(mut rest: lexopt::Parser) -> Result<Task, lexopt::Error> {
         "test-servers" => parse_test_servers(rest),
         "soak" => parse_soak(rest),
         "fuzz" => parse_fuzz(rest),
+        "bench" => parse_bench(rest),
         "ci" => parse_bare(rest, Task::Ci),
         "help" => parse_bare(rest, Task::Help),
         _ => Err(format!("there is no task {name:?}").into()),
@@ -228,6 +240,21 @@ fn parse_fuzz(mut rest: lexopt::Parser) -> Result<Task, lexopt::Error> {
     Ok(Task::Fuzz(wanted))
 }
 
+fn parse_bench(mut rest: lexopt::Parser) -> Result<Task, lexopt::Error> {
+    let mut wanted = Benching::default();
+    while let Some(argument) = rest.next()? {
+        match argument {
+            Long("quick") => wanted.quick = true,
+            Long("only") => wanted.works.push(rest.value()?.string()?),
+            Long("client") => wanted.clients.push(rest.value()?.string()?),
+            Long("repeats") => wanted.repeats = Some(rest.value()?.parse()?),
+            Long("help") | Short('h') => return Ok(Task::Help),
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Task::Bench(wanted))
+}
+
 fn parse_bare(mut rest: lexopt::Parser, task: Task) -> Result<Task, lexopt::Error> {
     match rest.next()? {
         None => Ok(task),
@@ -270,6 +297,7 @@ mod tests {
             "ci --help",
             "soak -h",
             "fuzz -h",
+            "bench --help",
             "test-servers --help",
         ] {
             assert_eq!(read(line), Ok(Task::Help), "{line:?}");
@@ -396,6 +424,21 @@ mod tests {
     }
 
     #[test]
+    fn benching_takes_choices_and_is_all_without_one() {
+        assert_eq!(read("bench"), Ok(Task::Bench(Benching::default())));
+        let wanted = Benching {
+            quick: true,
+            works: texts(&["ack", "flood"]),
+            clients: texts(&["sio-v1"]),
+            repeats: Some(3),
+        };
+        assert_eq!(
+            read("bench --quick --only ack --only=flood --client sio-v1 --repeats 3"),
+            Ok(Task::Bench(wanted))
+        );
+    }
+
+    #[test]
     fn what_is_wrong_is_named_in_one_line() {
         let wrong = [
             ("tset", "tset"),
@@ -408,6 +451,8 @@ mod tests {
             ("soak --minutes soon", "soon"),
             ("fuzz --seconds soon", "soon"),
             ("fuzz v1_packet", "v1_packet"),
+            ("bench ack", "ack"),
+            ("bench --repeats often", "often"),
             ("help demo", "demo"),
         ];
         for (line, culprit) in wrong {

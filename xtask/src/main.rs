@@ -1,12 +1,13 @@
 //! The tasks of the workspace; `cargo xtask` alone lists them.
 //!
-//! One file per task: [`demo`], [`serve`], [`test_servers`], [`soak`], [`fuzz`], [`ci`]. Beside them [`command_line`]
+//! One file per task: [`demo`], [`serve`], [`test_servers`], [`soak`], [`fuzz`], [`bench`], [`ci`]. Beside them [`command_line`]
 //! (what may be asked for), [`servers`] (those of tests) and [`peers`] (other clients; [`node`], [`python`] and [`rust`] install
 //! both), [`packages`] (proxies and balancers), [`tidy`] (rules no linter knows), [`process`], [`toolchain`] and [`counts`].
 //!
 //! Nothing here depends on a crate of the workspace: the tasks must run while a crate does not compile. What talks to
 //! servers is the program `conformance` of `tests/`, which the tasks build and start.
 
+mod bench;
 mod ci;
 mod command_line;
 mod counts;
@@ -15,7 +16,6 @@ mod fuzz;
 mod installing;
 mod node;
 mod packages;
-#[expect(dead_code, reason = "the task of the benchmark calls it")]
 mod peers;
 mod process;
 mod python;
@@ -45,6 +45,7 @@ fn main() -> ExitCode {
             Task::TestServers(wanted) => test_servers::run(&wanted),
             Task::Soak(wanted) => soak::run(&wanted),
             Task::Fuzz(wanted) => fuzz::run(&wanted),
+            Task::Bench(wanted) => bench::run(&wanted),
             Task::Ci => ci::run(),
         }
     });

@@ -1,0 +1,98 @@
+//! The servers that are measured on.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use serde::Deserialize;
+use sio_conformance::process;
+use sio_conformance::server::{self, SOCKETIOXIDE};
+
+use super::cores::Cores;
+use super::results::Missing;
+
+/// The fast server, by its name in the tables.
+pub const FAST: &str = "fast";
+
+/// The real servers.
+pub const REAL: [&str; 3] = ["2.5.1", "0.9.19", SOCKETIOXIDE];
+
+const START_LIMIT: Duration = Duration::from_secs(10);
+
+/// A server that runs. It ends when this is dropped.
+#[derive(Debug)]
+pub(super) enum Running {
+    Fast { process: Child, port: u16 },
+    Real(server::Server),
+}
+
+impl Running {
+    /// Starts a server by its name. `program` is `bench`.
+    pub(super) fn start(name: &str, program: &Path, cores: Cores) -> Result<Self, Missing> {
+        if name == FAST {
+            let started = start_fast(cores.command(program).arg("serve"));
+            return started.map_err(Missing::failed);
+        }
+        let server = server::Server::start_to_measure(name);
+        let server = server.map_err(|error| match error.is_not_here() {
+            true => Missing::cannot(error.to_string()),
+            false => Missing::failed(error.to_string()),
+        })?;
+        cores.bind(server.id()).map_err(Missing::failed)?;
+        Ok(Self::Real(server))
+    }
+
+    /// Its URL.
+    pub(super) fn url(&self) -> String {
+        let port = match self {
+            Self::Fast { port, .. } => *port,
+            Self::Real(server) => server.port("main"),
+        };
+        format!("http://127.0.0.1:{port}")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Self::Fast { process, .. } = self {
+            _ = process::stop(process);
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Ready {
+    port: u16,
+}
+
+fn start_fast(command: &mut Command) -> Result<Running, String> {
+    let cannot = |why: String| format!("the fast server did not start: {why}");
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let mut process = child.map_err(|error| cannot(error.to_string()))?;
+    let (sender, receiver) = mpsc::channel();
+    let stdout = process.stdout.take();
+    thread::spawn(move || {
+        let mut line = String::new();
+        if let Some(stdout) = stdout
+            && BufReader::new(stdout).read_line(&mut line).is_ok()
+        {
+            // Nobody listens any more if it took too long.
+            _ = sender.send(line);
+        }
+    });
+    let line = receiver.recv_timeout(START_LIMIT);
+    let line = line.map_err(|_| "no line with its port".to_owned());
+    let ready = line.and_then(|line| {
+        serde_json::from_str::<Ready>(&line).map_err(|error| format!("{error} in {line:?}"))
+    });
+    match ready {
+        Ok(Ready { port }) => Ok(Running::Fast { process, port }),
+        Err(why) => {
+            _ = process::stop(&mut process);
+            Err(cannot(why))
+        }
+    }
+}
