@@ -1,11 +1,13 @@
 //! The clients of this program.
 
+pub mod codec;
 pub mod limit;
 pub mod ours;
 
 use std::str::FromStr;
 
-use crate::work::{Outcome, Task};
+use self::codec::Codec;
+use crate::work::{Outcome, Task, Work};
 
 /// Which client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,11 +37,22 @@ impl Which {
         }
     }
 
+    const fn codec(self) -> Codec {
+        match self {
+            Self::V1 => Codec::V1,
+            Self::Legacy => Codec::Legacy,
+            Self::LimitV1 | Self::LimitLegacy => Codec::Limit,
+        }
+    }
+
     /// Does a task.
     ///
     /// # Errors
     /// If it has no such work, or the work fails.
     pub fn run(self, task: &Task) -> Outcome {
+        if task.work == Work::Codec {
+            return Ok(codec::run(self.codec(), task));
+        }
         match self {
             Self::V1 => ours::run::<sio_v1::Session>(task),
             Self::Legacy => ours::run::<sio_legacy::Session>(task),
