@@ -310,7 +310,7 @@ mod tests {
 
     impl Reply for Sent {
         fn check(&self, payload: &Encoded) -> Result<()> {
-            if payload.attachments().is_empty() {
+            if payload.attachments().len() == 0 {
                 return Ok(());
             }
             Err(UsageError::Unsupported {

@@ -15,9 +15,11 @@
 //! The same in all versions of 0.9. In the bodies of jsonp and the scripts of htmlfile, the payload is what the string
 //! literal stands for. WebSocket messages are never framed.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use bytestring::ByteString;
-use sio_core::codec::Decimal;
+use sio_core::codec::digits;
 use sio_core::codec::utf16::{self, Misfit};
 pub use sio_core::codec::{MAX_LENGTH_DIGITS, PayloadLimits};
 
@@ -28,6 +30,7 @@ pub const CONTENT_TYPE: &str = "text/plain;charset=UTF-8";
 
 /// What stands before and behind the length of a frame.
 pub const MARK: char = '\u{fffd}';
+const MARK_TEXT: &str = "\u{fffd}";
 
 /// The texts of the packets of one body, in order: `Iterator<Item = Result<ByteString, PayloadError>>`.
 ///
@@ -65,77 +68,78 @@ impl Payload {
         self.framed
     }
 
-    /// The next packet's text, and where it ends.
-    fn read(&self) -> Result<(ByteString, usize), PayloadError> {
+    /// Where the next packet stands.
+    #[inline]
+    fn place(&self) -> Result<Range<usize>, PayloadError> {
         if !self.framed {
-            return Ok((self.body.clone(), self.body.len()));
+            return Ok(0..self.body.len());
         }
         let limit = self.limits.packets;
         if self.yielded >= limit {
             return Err(PayloadError::TooManyPackets { limit });
         }
         let (length, start) = self.length()?;
-        let end = packet_end(&self.body, start, length)?;
-        Ok((self.body.slice_ref(&self.body[start..end]), end))
+        Ok(start..packet_end(&self.body, start, length)?)
     }
 
     /// `%xFFFD length %xFFFD`; returns the length and where the packet begins
+    #[inline]
     fn length(&self) -> Result<(u64, usize), PayloadError> {
-        let rest = &self.body[self.position..];
-        let Some(behind) = rest.strip_prefix(MARK) else {
+        let bytes = self.body.as_bytes();
+        let first = self.position + MARK_TEXT.len();
+        if bytes.get(self.position..first) != Some(MARK_TEXT.as_bytes()) {
             return Err(PayloadError::Mark {
                 offset: self.position,
                 // Not called at the end of the body.
-                found: rest.chars().next().unwrap_or_default(),
-            });
-        };
-        let offset = self.body.len() - behind.len();
-        let count = behind.bytes().take_while(u8::is_ascii_digit).count();
-        let (digits, behind) = behind.split_at(count);
-        if count > MAX_LENGTH_DIGITS {
-            return Err(PayloadError::LengthTooLong {
-                offset,
-                limit: MAX_LENGTH_DIGITS,
+                found: self.character(self.position).unwrap_or_default(),
             });
         }
-        let length = digits
-            .bytes()
-            .fold(0, |length, digit| length * 10 + u64::from(digit - b'0'));
-        match behind.chars().next() {
-            Some(MARK) if count > 0 => Ok((length, offset + count + MARK.len_utf8())),
-            Some(found) => Err(PayloadError::LengthDigit {
-                offset: offset + count,
-                found,
-            }),
-            None => Err(PayloadError::UnfinishedLength { offset }),
+        let (mut length, mut end) = (0_u64, first);
+        while let Some(digit @ b'0'..=b'9') = bytes.get(end) {
+            if end - first == MAX_LENGTH_DIGITS {
+                return Err(PayloadError::LengthTooLong {
+                    offset: first,
+                    limit: MAX_LENGTH_DIGITS,
+                });
+            }
+            length = length * 10 + u64::from(digit - b'0');
+            end += 1;
         }
+        let start = end + MARK_TEXT.len();
+        if end > first && bytes.get(end..start) == Some(MARK_TEXT.as_bytes()) {
+            return Ok((length, start));
+        }
+        Err(match self.character(end) {
+            Some(found) => PayloadError::LengthDigit { offset: end, found },
+            None => PayloadError::UnfinishedLength { offset: first },
+        })
+    }
+
+    /// The character at an offset between two.
+    fn character(&self, offset: usize) -> Option<char> {
+        self.body[offset..].chars().next()
     }
 }
 
 impl Iterator for Payload {
     type Item = Result<ByteString, PayloadError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.position >= self.body.len() {
             return None;
         }
-        match self.read() {
-            Ok((packet, end)) => {
-                self.position = end;
-                self.yielded += 1;
-                Some(Ok(packet))
-            }
-            Err(error) => {
-                self.position = self.body.len();
-                Some(Err(error))
-            }
-        }
+        let packet = self.place();
+        self.position = packet.as_ref().map_or(self.body.len(), |packet| packet.end);
+        self.yielded += 1;
+        Some(packet.map(|packet| self.body.slice_ref(&self.body[packet])))
     }
 }
 
 impl std::iter::FusedIterator for Payload {}
 
 /// Where the packet ends that begins at `start`.
+#[inline]
 fn packet_end(body: &str, start: usize, declared: u64) -> Result<usize, PayloadError> {
     utf16::end(body, start, declared).map_err(|misfit| match misfit {
         Misfit::Truncated { available } => PayloadError::Truncated {
@@ -174,15 +178,13 @@ where
     if first_two.next().is_none() {
         return first.to_owned();
     }
-    let lengths = packets.map(|packet| (packet, frame_length(packet) as u64));
-    let frame_size = |(packet, length): (&str, u64)| {
-        2 * MARK.len_utf8() + Decimal::new(length).len() + packet.len()
-    };
-    let mut body = String::with_capacity(lengths.clone().map(frame_size).sum());
-    for (packet, length) in lengths {
-        body.push(MARK);
-        Decimal::new(length).push_to(&mut body);
-        body.push(MARK);
+    let frame = |packet: &str| 2 * MARK.len_utf8() + digits(frame_length(packet)) + packet.len();
+    let mut body = String::with_capacity(packets.clone().map(frame).sum());
+    let mut length = itoa::Buffer::new();
+    for packet in packets {
+        body.push_str(MARK_TEXT);
+        body.push_str(length.format(frame_length(packet)));
+        body.push_str(MARK_TEXT);
         body.push_str(packet);
     }
     body

@@ -330,7 +330,7 @@ impl sio_core::session::Session for Session {
     }
 
     fn check_payload(payload: &Encoded) -> Result<(), UsageError> {
-        if !payload.attachments().is_empty() {
+        if payload.attachments().len() > 0 {
             return Err(UsageError::Unsupported {
                 what: "a payload with bytes",
                 instead: "encode them, for example as base64 text",

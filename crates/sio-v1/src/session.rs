@@ -192,12 +192,12 @@ impl sio_core::session::Session for Session {
                 namespace,
                 id,
                 payload,
-            } => self.send_payload(&write::event(&namespace, id), payload),
+            } => self.send_payload(write::event(&namespace, id), payload),
             Command::Ack {
                 namespace,
                 id,
                 payload,
-            } => self.send_payload(&write::ack(&namespace, id), payload),
+            } => self.send_payload(write::ack(&namespace, id), payload),
             Command::Join { namespace, query } => {
                 self.inbound.ask(namespace.clone());
                 self.send_text(write::connect(&namespace, query.as_deref()));
@@ -520,11 +520,11 @@ impl Session {
         }
     }
 
-    fn send_payload(&mut self, header: &write::Header<'_>, payload: Encoded) {
-        let count = payload.attachments().len();
-        self.put(Frame::Text(header.write_frame(count, payload.json())));
-        for bytes in payload.into_attachments() {
-            self.put(EnginePacket::Binary(bytes).encode_frame());
+    fn send_payload(&mut self, header: write::Header<'_>, payload: Encoded) {
+        let (text, attachments) = header.into_frames(payload);
+        self.put(Frame::Text(text));
+        for bytes in attachments {
+            self.put(Frame::Binary(bytes));
         }
         self.flush();
     }

@@ -216,7 +216,7 @@ impl<P: Protocol> Place<P> {
     fn encode<T: Serialize>(&mut self, event: &str, args: T) -> Outcome<(Encoded, u64)> {
         self.sent += 1;
         let payload = Encoded::event(event, &args).map_err(|error| error.to_string())?;
-        let attached: usize = payload.attachments().iter().map(Bytes::len).sum();
+        let attached: usize = payload.attachments().map(<[u8]>::len).sum();
         let bytes = payload.json().len() + attached;
         Ok((payload, bytes as u64 + FRAMING))
     }

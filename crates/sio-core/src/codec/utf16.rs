@@ -27,7 +27,20 @@ pub enum Misfit {
 ///
 /// # Errors
 /// The text is too short, or the length ends inside a character.
+#[inline]
 pub fn end(text: &str, start: usize, length: u64) -> Result<usize, Misfit> {
+    // ASCII, as nearly all packets are, has a byte for each unit.
+    if let Ok(length) = usize::try_from(length)
+        && let Some(end) = start.checked_add(length)
+        && let Some(ascii) = text.as_bytes().get(start..end)
+        && ascii.is_ascii()
+    {
+        return Ok(end);
+    }
+    any_end(text, start, length)
+}
+
+fn any_end(text: &str, start: usize, length: u64) -> Result<usize, Misfit> {
     let bytes = text.as_bytes();
     let mut end = start.min(bytes.len());
     let mut missing = length;
@@ -60,7 +73,15 @@ pub fn end(text: &str, start: usize, length: u64) -> Result<usize, Misfit> {
 }
 
 /// The units of the characters that *begin* in these bytes of a UTF-8 text.
+#[inline]
 pub fn units(utf8: &[u8]) -> u64 {
+    if utf8.is_ascii() {
+        return utf8.len() as u64;
+    }
+    units_of_any(utf8)
+}
+
+fn units_of_any(utf8: &[u8]) -> u64 {
     let units = |byte: &u8| u8::from(!matches!(byte, 0x80..=0xbf)) + u8::from(*byte >= 0xf0);
     // A chunk's sum fits into a byte, which lets the compiler add many at once.
     utf8.chunks(32)

@@ -242,7 +242,7 @@ impl Default for Args {
 
 impl fmt::Debug for Args {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        debug_payload(f, "Args", &self.text, self.attachments())
+        debug_payload(f, "Args", &self.text, self.attachments().len())
     }
 }
 
@@ -251,14 +251,14 @@ pub(super) fn debug_payload(
     f: &mut fmt::Formatter<'_>,
     name: &str,
     text: &str,
-    attachments: &[Bytes],
+    attachments: usize,
 ) -> fmt::Result {
     const SHOWN: usize = 100;
     write!(f, "{name}({text:.SHOWN$}")?;
     if text.chars().nth(SHOWN).is_some() {
         write!(f, "… {} bytes", text.len())?;
     }
-    match attachments.len() {
+    match attachments {
         0 => f.write_str(")"),
         1 => f.write_str(", 1 attachment)"),
         many => write!(f, ", {many} attachments)"),

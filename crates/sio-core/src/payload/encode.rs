@@ -4,18 +4,20 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io::{self, Write};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes, BytesMut};
 use bytestring::ByteString;
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
-use super::escape::{ascii_len, to_ascii};
+use super::escape::ascii_len;
 use super::scan::count_placeholder_keys;
+use super::scratch::Scratch;
 use super::spread::Spread;
 use super::{MAX_DEPTH, PLACEHOLDER};
 
-/// What the buffer begins with, in bytes: most events fit and are written without growing it.
-const INITIAL_CAPACITY: usize = 128;
+/// How many bytes are kept free behind the JSON for what a packet has in front of it. `42`, the head of an event in the root
+/// that asks for nothing, fills them: such a packet is as large as its memory, and takes no other.
+const ROOM: usize = 2;
 
 /// The arguments of an event or of an ack's answer, ready for a packet.
 ///
@@ -28,14 +30,14 @@ const INITIAL_CAPACITY: usize = 128;
 ///
 /// let event = Encoded::event("file", &("a.png", Bytes::from_static(b"\x89PNG")))?;
 /// assert_eq!(event.json(), r#"["file","a.png",{"_placeholder":true,"num":0}]"#);
-/// assert_eq!(event.attachments(), [Bytes::from_static(b"\x89PNG")]);
+/// assert!(event.attachments().eq([b"\x89PNG"]));
 /// # Ok::<(), sio_core::payload::EncodeError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Encoded {
-    // Not a `ByteString`: a packet copies the text behind its header, so sharing would be paid for in vain.
+    // Not a `ByteString`: a packet's head is put in front of it.
     json: String,
-    attachments: Vec<Bytes>,
+    attachments: Vec<Roomy>,
     /// Where the name's JSON string ends; 0 without a name.
     name_end: usize,
     is_message: bool,
@@ -130,24 +132,50 @@ impl Encoded {
         self.is_message
     }
 
-    /// The bytes of each placeholder, in the order of their `num`: depth first, as written. Empty for a text packet.
-    pub fn attachments(&self) -> &[Bytes] {
-        &self.attachments
+    /// The bytes of each placeholder, in the order of their `num`: depth first, as written. None for a text packet.
+    pub fn attachments(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.attachments.iter().map(Roomy::content)
     }
 
     /// The bytes of text and attachments together.
     pub fn size(&self) -> usize {
-        self.json.len() + self.attachments.iter().map(Bytes::len).sum::<usize>()
+        self.json.len() + self.attachments().map(<[u8]>::len).sum::<usize>()
     }
 
-    /// The JSON array and the attachments. Makes the text one that can be shared, without copying it.
+    /// The JSON array and the attachments. Nothing is copied.
     pub fn into_parts(self) -> (ByteString, Vec<Bytes>) {
-        (self.json.into(), self.attachments)
+        let attachments = self.attachments.into_iter().map(Roomy::into_content);
+        (self.json.into(), attachments.collect())
     }
 
-    /// The attachments alone, for when [`json`](Self::json) has been copied into a packet.
-    pub fn into_attachments(self) -> Vec<Bytes> {
-        self.attachments
+    /// The JSON array with the pieces of its packet's head in front, and each attachment with this byte in front. Nothing
+    /// large is copied to make room for them.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use sio_core::payload::Encoded;
+    ///
+    /// let event = Encoded::event("file", &Bytes::from_static(b"\x89PNG"))?;
+    /// let (text, mut attachments) = event.into_frames(&["451", "-"], 4);
+    /// assert_eq!(text, r#"451-["file",{"_placeholder":true,"num":0}]"#);
+    /// assert_eq!(attachments.next().unwrap(), b"\x04\x89PNG"[..]);
+    /// # Ok::<(), sio_core::payload::EncodeError>(())
+    /// ```
+    #[inline]
+    pub fn into_frames(
+        self,
+        head: &[&str],
+        first: u8,
+    ) -> (ByteString, impl ExactSizeIterator<Item = Bytes> + use<>) {
+        let mut text = self.json;
+        text.reserve_exact(head.iter().map(|piece| piece.len()).sum());
+        for piece in head.iter().rev().filter(|piece| !piece.is_empty()) {
+            text.insert_str(0, piece);
+        }
+        // Memory that is used up is shared as it is; what is left over would take a second allocation.
+        let text = ByteString::from(text.into_boxed_str());
+        let behind = move |attachment: Roomy| attachment.behind(first);
+        (text, self.attachments.into_iter().map(behind))
     }
 
     /// One that was written to a wire log: `json` is the text of [`json`](Self::json).
@@ -171,7 +199,7 @@ impl Encoded {
         };
         Ok(Self {
             json,
-            attachments,
+            attachments: attachments.iter().map(|bytes| Roomy::new(bytes)).collect(),
             name_end,
             is_message,
         })
@@ -179,16 +207,15 @@ impl Encoded {
 
     fn encode<T: Serialize + ?Sized>(name: Option<&str>, args: &T) -> Result<Self, EncodeError> {
         let found = Found::default();
-        let mut out = Vec::with_capacity(INITIAL_CAPACITY);
-        let written = write_array(&mut out, &found, name, args);
+        let mut out = Scratch::new();
+        let written = write_array(out.buffer(), &found, name, args);
         // Asked first: it is what the failure of the writer means, also when the user's type swallowed that.
         if found.too_deep.get() {
             return Err(EncodeError::TooDeep);
         }
         let name_end = written.map_err(EncodeError::serialize)?;
-        let json = to_ascii(String::from_utf8(out).map_err(EncodeError::serialize)?);
         let encoded = Self {
-            json,
+            json: out.into_ascii(ROOM).map_err(EncodeError::serialize)?,
             attachments: found.attachments.take(),
             name_end,
             is_message: false,
@@ -217,7 +244,36 @@ impl Encoded {
 
 impl fmt::Debug for Encoded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        super::decode::debug_payload(f, "Encoded", &self.json, &self.attachments)
+        super::decode::debug_payload(f, "Encoded", &self.json, self.attachments.len())
+    }
+}
+
+/// Bytes behind one byte that is free, for what a protocol puts in front of an attachment.
+#[derive(Clone, PartialEq, Eq)]
+struct Roomy(Bytes);
+
+impl Roomy {
+    fn new(content: &[u8]) -> Self {
+        let mut whole = Vec::with_capacity(1 + content.len());
+        whole.push(0);
+        whole.extend_from_slice(content);
+        Self(whole.into())
+    }
+
+    fn content(&self) -> &[u8] {
+        &self.0[1..]
+    }
+
+    fn into_content(mut self) -> Bytes {
+        self.0.advance(1);
+        self.0
+    }
+
+    /// Copies only what somebody else holds, too.
+    fn behind(self, first: u8) -> Bytes {
+        let mut whole = BytesMut::from(self.0);
+        whole[0] = first;
+        whole.freeze()
     }
 }
 
@@ -281,7 +337,7 @@ fn write_array<T: Serialize + ?Sized>(
 /// What comes up while writing. Cells, because serde_json keeps the formatter to itself.
 #[derive(Default)]
 struct Found {
-    attachments: RefCell<Vec<Bytes>>,
+    attachments: RefCell<Vec<Roomy>>,
     joins_open_array: Cell<bool>,
     raw_json: Cell<bool>,
     too_deep: Cell<bool>,
@@ -313,10 +369,12 @@ impl Formatter for TakeBytes<'_> {
     fn write_byte_array<W: Write + ?Sized>(&mut self, out: &mut W, value: &[u8]) -> io::Result<()> {
         let mut attachments = self.found.attachments.borrow_mut();
         let num = attachments.len();
-        attachments.push(Bytes::copy_from_slice(value));
+        attachments.push(Roomy::new(value));
         drop(attachments);
         self.descend()?;
-        write!(out, r#"{{"{PLACEHOLDER}":true,"num":{num}}}"#)?;
+        out.write_all(br#"{"_placeholder":true,"num":"#)?;
+        self.write_u64(out, num as u64)?;
+        out.write_all(b"}")?;
         self.depth -= 1;
         Ok(())
     }

@@ -1,11 +1,18 @@
 //! Pure ASCII JSON: the one spelling that every server version reads alike.
 
-/// Writes every character beyond ASCII as `\uXXXX`, as a surrogate pair where it needs one.
+/// Writes every character beyond ASCII as `\uXXXX`, as a surrogate pair where it needs one, into memory of exactly the size
+/// that takes, and some more.
 ///
 /// `json` must be JSON: outside its strings there is nothing but ASCII, so the whole text can be treated alike.
 #[inline]
-pub(super) fn to_ascii(json: String) -> String {
-    if json.is_ascii() { json } else { escape(&json) }
+pub(super) fn to_ascii(json: &str, room: usize) -> String {
+    if json.is_ascii() {
+        let mut ascii = String::with_capacity(json.len() + room);
+        ascii.push_str(json);
+        ascii
+    } else {
+        escape(json, room)
+    }
 }
 
 /// How long this UTF-8 text will be as ASCII.
@@ -22,19 +29,27 @@ pub(super) fn ascii_len(json: &[u8]) -> usize {
         .sum()
 }
 
-fn escape(json: &str) -> String {
-    let mut ascii = String::with_capacity(json.len().saturating_mul(2));
-    for character in json.chars() {
-        if character.is_ascii() {
-            ascii.push(character);
-        } else {
-            character
-                .encode_utf16(&mut [0; 2])
-                .iter()
-                .for_each(|unit| push_escape(&mut ascii, *unit));
+fn escape(json: &str, room: usize) -> String {
+    let mut ascii = String::with_capacity(ascii_len(json.as_bytes()) + room);
+    let mut rest = json;
+    while let Some(at) = rest.bytes().position(|byte| !byte.is_ascii()) {
+        let (plain, others) = rest.split_at(at);
+        ascii.push_str(plain);
+        let mut others = others.chars();
+        for unit in others.next().into_iter().flat_map(units) {
+            push_escape(&mut ascii, unit);
         }
+        rest = others.as_str();
     }
+    ascii.push_str(rest);
     ascii
+}
+
+/// The UTF-16 code units of a character.
+fn units(character: char) -> impl Iterator<Item = u16> {
+    let mut units = [0; 2];
+    let count = character.encode_utf16(&mut units).len();
+    units.into_iter().take(count)
 }
 
 fn push_escape(ascii: &mut String, unit: u16) {
@@ -53,25 +68,24 @@ mod tests {
 
     #[test]
     fn ascii_stays_as_it_is() {
-        let json = "[\"\u{7f}\\n\"]".to_owned();
-        assert_eq!(to_ascii(json.clone()), json);
+        let json = "[\"\u{7f}\\n\"]";
+        let ascii = to_ascii(json, 2);
+        assert_eq!((&*ascii, ascii.capacity()), (json, json.len() + 2));
     }
 
     #[test]
     fn other_characters_become_escapes() {
-        assert_eq!(to_ascii("[\"é\"]".into()), r#"["\u00e9"]"#);
-        assert_eq!(to_ascii("\u{2028}\u{ffff}".into()), r"\u2028\uffff");
-        assert_eq!(to_ascii("😀".into()), r"\ud83d\ude00");
+        assert_eq!(to_ascii("[\"é\"]", 0), r#"["\u00e9"]"#);
+        assert_eq!(to_ascii("\u{2028}\u{ffff}", 0), r"\u2028\uffff");
+        assert_eq!(to_ascii("x😀", 0), r"x\ud83d\ude00");
     }
 
     #[test]
     fn the_length_is_known_before() {
         for text in ["", "a", "é", "\u{7ff}\u{800}", "\u{2028}\u{ffff}", "x😀y"] {
-            assert_eq!(
-                ascii_len(text.as_bytes()),
-                to_ascii(text.into()).len(),
-                "{text}"
-            );
+            let ascii = to_ascii(text, 2);
+            assert_eq!(ascii_len(text.as_bytes()), ascii.len(), "{text}");
+            assert_eq!(ascii.capacity(), ascii.len() + 2, "{text}");
         }
     }
 }

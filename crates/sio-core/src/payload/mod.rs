@@ -42,6 +42,7 @@ mod encode;
 mod escape;
 mod rebuild;
 mod scan;
+mod scratch;
 mod spread;
 mod surrogate;
 mod value;

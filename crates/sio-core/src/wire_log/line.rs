@@ -376,10 +376,10 @@ pub(super) struct Payload {
 }
 
 impl Payload {
-    fn new(json: &str, attachments: &[Bytes]) -> Self {
+    fn new<'a>(json: &str, attachments: impl Iterator<Item = &'a [u8]>) -> Self {
         Self {
             json: json.to_owned(),
-            attachments: attachments.iter().map(|one| Data::base64(one)).collect(),
+            attachments: attachments.map(Data::base64).collect(),
         }
     }
 
@@ -588,7 +588,10 @@ enum ToldLine<'a> {
 
 impl<'a> ToldLine<'a> {
     fn new(event: &'a SessionEvent) -> Self {
-        let payload = |args: &Args| Payload::new(args.text(), args.attachments());
+        let payload = |args: &Args| {
+            let attachments = args.attachments().iter().map(|bytes| &**bytes);
+            Payload::new(args.text(), attachments)
+        };
         match event {
             SessionEvent::Identified => Self::Identified,
             SessionEvent::Opened { sid, transport } => Self::Opened {

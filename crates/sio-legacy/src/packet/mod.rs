@@ -90,17 +90,17 @@ impl PacketType {
     }
 
     /// The digit on the wire.
-    pub fn digit(self) -> char {
+    pub fn digit(self) -> &'static str {
         match self {
-            Self::Disconnect => '0',
-            Self::Connect => '1',
-            Self::Heartbeat => '2',
-            Self::Message => '3',
-            Self::Json => '4',
-            Self::Event => '5',
-            Self::Ack => '6',
-            Self::Error => '7',
-            Self::Noop => '8',
+            Self::Disconnect => "0",
+            Self::Connect => "1",
+            Self::Heartbeat => "2",
+            Self::Message => "3",
+            Self::Json => "4",
+            Self::Event => "5",
+            Self::Ack => "6",
+            Self::Error => "7",
+            Self::Noop => "8",
         }
     }
 }

@@ -164,7 +164,7 @@ mod tests {
         for (digit, packet_type) in types.into_iter().enumerate() {
             let text = ByteString::from(format!("{digit}::"));
             assert_eq!(Packet::parse(text), Ok(packet(packet_type, "", None)));
-            assert_eq!(packet_type.digit().to_string(), digit.to_string());
+            assert_eq!(packet_type.digit(), digit.to_string());
         }
     }
 

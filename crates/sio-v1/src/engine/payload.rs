@@ -278,11 +278,18 @@ impl LengthForm {
 }
 
 /// The text of a part of the body without copying it, or with every wrong sequence replaced.
+#[inline]
 fn utf8_or_lossy(body: &Bytes, range: Range<usize>, tolerated: &mut Tolerated) -> ByteString {
-    ByteString::try_from(body.slice(range.clone())).unwrap_or_else(|_| {
-        tolerated.invalid_utf8 += 1;
-        String::from_utf8_lossy(&body[range]).into_owned().into()
-    })
+    match ByteString::try_from(body.slice(range.clone())) {
+        Ok(text) => text,
+        Err(_) => lossy(&body[range], tolerated),
+    }
+}
+
+#[cold]
+fn lossy(text: &[u8], tolerated: &mut Tolerated) -> ByteString {
+    tolerated.invalid_utf8 += 1;
+    String::from_utf8_lossy(text).into_owned().into()
 }
 
 /// The end of `length` bytes from `start` on.

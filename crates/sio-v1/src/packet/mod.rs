@@ -50,15 +50,15 @@ impl PacketType {
     }
 
     /// The digit on the wire.
-    pub fn digit(self) -> char {
+    pub fn digit(self) -> &'static str {
         match self {
-            Self::Connect => '0',
-            Self::Disconnect => '1',
-            Self::Event => '2',
-            Self::Ack => '3',
-            Self::Error => '4',
-            Self::BinaryEvent => '5',
-            Self::BinaryAck => '6',
+            Self::Connect => "0",
+            Self::Disconnect => "1",
+            Self::Event => "2",
+            Self::Ack => "3",
+            Self::Error => "4",
+            Self::BinaryEvent => "5",
+            Self::BinaryAck => "6",
         }
     }
 

@@ -6,13 +6,16 @@
 //! A namespace other than the root is always followed by a comma. 1.x and python leave it out where nothing follows,
 //! but every server reads both. Names must start with a slash and hold neither `,` nor `?`; a query must not hold `,`.
 
+use bytes::Bytes;
 use bytestring::ByteString;
-use sio_core::codec::Decimal;
+use sio_core::Encoded;
 
 use super::{Packet, PacketType, ROOT};
 
 /// The Engine.IO type of a message.
-const MESSAGE: char = '4';
+pub(super) const MESSAGE: &str = "4";
+/// The same in front of bytes.
+const BINARY_MESSAGE: u8 = 4;
 
 /// Everything before the JSON of an event or ack, except that the number of attachments is not known yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,12 +51,34 @@ impl<'a> Header<'a> {
     ///
     /// Servers of today take at most 10 attachments. Zero is never announced, since they refuse that.
     pub fn write(&self, attachments: usize, json: &str) -> ByteString {
-        self.parts(attachments, json).write(None)
+        self.parts(attachments, json).write("")
     }
 
     /// The packet as an Engine.IO message: `4`, then what [`write`](Self::write) gives.
     pub fn write_frame(&self, attachments: usize, json: &str) -> ByteString {
-        self.parts(attachments, json).write(Some(MESSAGE))
+        self.parts(attachments, json).write(MESSAGE)
+    }
+
+    /// The frames of a packet and its attachments, made of the memory that the payload has: nothing large is copied.
+    pub fn into_frames(
+        self,
+        payload: Encoded,
+    ) -> (ByteString, impl ExactSizeIterator<Item = Bytes> + use<>) {
+        if self.namespace == ROOT && payload.attachments().len() == 0 {
+            // As most packets are.
+            let head = match self.plain {
+                PacketType::Ack => "43",
+                _ => "42",
+            };
+            let mut digits = itoa::Buffer::new();
+            let id = self.id.map_or("", |id| digits.format(id));
+            return payload.into_frames(&[head, id], BINARY_MESSAGE);
+        }
+        let parts = self.parts(payload.attachments().len(), "");
+        payload.into_frames(
+            &parts.pieces(MESSAGE, &mut Digits::default()),
+            BINARY_MESSAGE,
+        )
     }
 
     fn parts(&self, attachments: usize, json: &'a str) -> Parts<'a> {
@@ -64,10 +89,10 @@ impl<'a> Header<'a> {
             } else {
                 self.plain
             },
-            attachments: has_attachments.then(|| Decimal::of(attachments)),
+            attachments: has_attachments.then_some(attachments),
             namespace: self.namespace,
             query: None,
-            id: self.id.map(Decimal::new),
+            id: self.id,
             json,
         }
     }
@@ -79,12 +104,12 @@ pub fn connect(namespace: &str, query: Option<&str>) -> ByteString {
         query,
         ..Parts::bare(PacketType::Connect, namespace)
     }
-    .write(None)
+    .write("")
 }
 
 /// Leaves a namespace: `1`, `1/chat,`.
 pub fn disconnect(namespace: &str) -> ByteString {
-    Parts::bare(PacketType::Disconnect, namespace).write(None)
+    Parts::bare(PacketType::Disconnect, namespace).write("")
 }
 
 /// Any packet, as [`parse`](super::parse()) reads it.
@@ -99,23 +124,30 @@ pub fn packet(packet: &Packet) -> ByteString {
     } = packet;
     let has_count = packet_type.is_binary();
     Parts {
-        attachments: has_count.then(|| Decimal::of(*attachments)),
+        attachments: has_count.then_some(*attachments),
         query: query.as_deref(),
-        id: id.map(Decimal::new),
+        id: *id,
         json: data,
         ..Parts::bare(*packet_type, namespace)
     }
-    .write(None)
+    .write("")
 }
 
 /// What a packet is written from.
 struct Parts<'a> {
     packet_type: PacketType,
-    attachments: Option<Decimal>,
+    attachments: Option<usize>,
     namespace: &'a str,
     query: Option<&'a str>,
-    id: Option<Decimal>,
+    id: Option<u64>,
     json: &'a str,
+}
+
+/// Where the digits of numbers are.
+#[derive(Default)]
+struct Digits {
+    attachments: itoa::Buffer,
+    id: itoa::Buffer,
 }
 
 impl<'a> Parts<'a> {
@@ -131,45 +163,40 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// The namespace is left out where it is the root, unless a query needs it.
-    fn names_namespace(&self) -> bool {
-        self.namespace != ROOT || self.query.is_some()
-    }
-
-    /// `[ prefix ] type [ count "-" ] [ name [ "?" query ] "," ] [ id ] [ json ]`, in one allocation
-    fn write(&self, prefix: Option<char>) -> ByteString {
-        let mut text = String::with_capacity(self.size() + prefix.map_or(0, char::len_utf8));
-        text.extend(prefix);
-        text.push(self.packet_type.digit());
-        if let Some(attachments) = &self.attachments {
-            attachments.push_to(&mut text);
-            text.push('-');
-        }
-        if self.names_namespace() {
-            text.push_str(self.namespace);
-            if let Some(query) = self.query {
-                text.push('?');
-                text.push_str(query);
-            }
-            text.push(',');
-        }
-        if let Some(id) = &self.id {
-            id.push_to(&mut text);
-        }
-        text.push_str(self.json);
-        text.into()
-    }
-
-    /// Exactly the bytes that `write` pushes behind the prefix.
-    fn size(&self) -> usize {
-        let attachments = self.attachments.as_ref().map_or(0, |count| count.len() + 1);
-        let namespace = if self.names_namespace() {
-            self.namespace.len() + self.query.map_or(0, |query| query.len() + 1) + 1
-        } else {
-            0
+    /// `[ prefix ] type [ count "-" ] [ name [ "?" query ] "," ] [ id ] [ json ]`
+    fn pieces(&self, prefix: &'static str, digits: &'a mut Digits) -> [&'a str; 10] {
+        let (count, dash) = match self.attachments {
+            Some(count) => (digits.attachments.format(count), "-"),
+            None => ("", ""),
         };
-        let id = self.id.as_ref().map_or(0, Decimal::len);
-        1 + attachments + namespace + id + self.json.len()
+        let (question_mark, query) = match self.query {
+            Some(query) => ("?", query),
+            None => ("", ""),
+        };
+        // It is left out where it is the root, unless a query needs it.
+        let (namespace, comma) = match self.namespace {
+            ROOT if self.query.is_none() => ("", ""),
+            namespace => (namespace, ","),
+        };
+        let id = self.id.map_or("", |id| digits.id.format(id));
+        let packet_type = self.packet_type.digit();
+        [
+            prefix,
+            packet_type,
+            count,
+            dash,
+            namespace,
+            question_mark,
+            query,
+            comma,
+            id,
+            self.json,
+        ]
+    }
+
+    /// The packet behind the prefix, in one allocation.
+    fn write(&self, prefix: &'static str) -> ByteString {
+        self.pieces(prefix, &mut Digits::default()).concat().into()
     }
 }
 
@@ -230,17 +257,30 @@ mod tests {
     }
 
     #[test]
-    fn no_byte_is_reserved_in_vain() {
-        for (namespace, id, attachments) in [("/", None, 0), ("/chat", Some(u64::MAX), 10)] {
+    fn frames_are_what_is_written_otherwise() {
+        for (namespace, id) in [("/", None), ("/", Some(7)), ("/chat", Some(u64::MAX))] {
+            let payload =
+                Encoded::event("a", &(1, Bytes::from_static(b"one"), Bytes::new())).unwrap();
             let header = event(namespace, id);
-            let parts = header.parts(attachments, "[\"a\"]");
-            assert_eq!(parts.size(), parts.write(None).len());
+            let (text, attachments) = header.into_frames(payload.clone());
+            assert_eq!(text, header.write_frame(2, payload.json()));
+            assert!(attachments.eq([&b"\x04one"[..], b"\x04"]));
         }
-        let connect = connect("/chat", Some("a=b"));
-        let parts = Parts {
-            query: Some("a=b"),
-            ..Parts::bare(PacketType::Connect, "/chat")
-        };
-        assert_eq!(parts.size(), connect.len());
+    }
+
+    #[test]
+    fn the_most_common_frame_takes_no_memory_but_the_payloads() {
+        let payload = Encoded::event("a", &"b").unwrap();
+        let memory = payload.json().as_ptr();
+        let (text, _) = event("/", None).into_frames(payload);
+        assert_eq!((&*text, text.as_ptr()), ("42[\"a\",\"b\"]", memory));
+    }
+
+    #[test]
+    fn an_attachment_is_not_copied() {
+        let payload = Encoded::event("a", &Bytes::from(vec![7; 1000])).unwrap();
+        let memory = payload.attachments().next().unwrap().as_ptr();
+        let (_, mut attachments) = event("/", None).into_frames(payload);
+        assert_eq!(attachments.next().unwrap()[1..].as_ptr(), memory);
     }
 }

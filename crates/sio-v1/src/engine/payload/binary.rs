@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use sio_core::codec::Decimal;
+use sio_core::codec::digits;
 
 use super::super::packet::PacketType;
 use super::{Entry, Kind, LengthForm, Tolerated, end_of, ends_with_json};
@@ -117,6 +117,7 @@ impl Entries {
 }
 
 /// `entry = kind length %xFF data`. Returns where the data stands.
+#[inline]
 fn entry(body: &[u8], position: usize, count: Count) -> Result<(Kind, Range<usize>), EngineError> {
     let kind = match body.get(position) {
         Some(0) => Kind::Text,
@@ -194,12 +195,14 @@ impl<'a> Draft<'a> {
 
     /// Kind, length, end mark and data together.
     fn size(&self) -> usize {
-        2 + Decimal::of(self.length()).len() + self.length()
+        2 + digits(self.length()) + self.length()
     }
 
     fn write(&self, body: &mut Vec<u8>) {
         body.push(self.kind as u8);
-        body.extend_from_slice(Decimal::of(self.length()).values());
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(self.length()).bytes();
+        body.extend(digits.map(|digit| digit - b'0'));
         body.push(END);
         body.extend(self.packet_type);
         body.extend_from_slice(self.data);
