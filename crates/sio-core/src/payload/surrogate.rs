@@ -11,10 +11,16 @@ const ESCAPE: usize = 6;
 ///
 /// Pairs, escaped backslashes (`\\ud800`) and everything else stay as they are, and so does the length of the text. Memory
 /// is taken only when something is replaced.
+#[inline]
 pub fn replace_lone(json: ByteString) -> (ByteString, bool) {
-    let Some(first) = find_lone(json.as_bytes(), 0) else {
-        return (json, false);
-    };
+    match find_lone(json.as_bytes(), 0) {
+        None => (json, false),
+        Some(first) => replace_from(json, first),
+    }
+}
+
+#[cold]
+fn replace_from(json: ByteString, first: usize) -> (ByteString, bool) {
     let mut repaired = json.as_bytes().to_vec();
     let mut next = Some(first);
     while let Some(at) = next {

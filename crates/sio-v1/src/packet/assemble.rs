@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use super::{Packet, PacketLimits, parse};
+use super::parse::parse_behind;
+use super::write::MESSAGE;
+use super::{Packet, PacketLimits};
 use crate::error::PacketError;
 
 /// A packet with everything it announced.
@@ -44,13 +46,29 @@ impl Assembler {
     /// [`AttachmentsMissing`](PacketError::AttachmentsMissing) where it waited already (2.5 and 4.x servers treat
     /// that as an error too, 1.x forget the older packet), and what [`parse()`] finds.
     pub fn text(&mut self, text: ByteString) -> Result<Option<Assembled>, PacketError> {
+        self.behind("", text)
+    }
+
+    /// Takes a whole websocket text message, which [is a message](is_message_frame): the type `4` and a packet. The same
+    /// as the message's text to [`text`](Self::text), but one slice less.
+    ///
+    /// # Errors
+    ///
+    /// As for [`text`](Self::text); offsets count from behind the type.
+    pub fn frame(&mut self, frame: ByteString) -> Result<Option<Assembled>, PacketError> {
+        debug_assert!(is_message_frame(&frame));
+        self.behind(MESSAGE, frame)
+    }
+
+    #[inline]
+    fn behind(&mut self, prefix: &str, text: ByteString) -> Result<Option<Assembled>, PacketError> {
         if let Some(pending) = self.pending.take() {
             return Err(PacketError::AttachmentsMissing {
                 announced: pending.packet.attachments,
                 received: pending.attachments.len(),
             });
         }
-        let packet = parse(text, &self.limits)?;
+        let packet = parse_behind(prefix, text, &self.limits)?;
         if packet.attachments > 0 {
             self.pending = Some(Pending::new(packet));
             return Ok(None);
@@ -103,6 +121,11 @@ impl Assembler {
             pending.detach();
         }
     }
+}
+
+/// Whether a websocket text message holds a Socket.IO packet: the text of an Engine.IO message.
+pub fn is_message_frame(frame: &str) -> bool {
+    frame.starts_with(MESSAGE)
 }
 
 /// A packet whose attachments are still coming.
@@ -178,6 +201,28 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_is_read_like_the_text_behind_its_type() {
+        for text in [
+            "0",
+            "2/chat,7[\"a\"]",
+            "",
+            "9",
+            "5[]",
+            "51025-[]",
+            "\u{d55c}",
+        ] {
+            let read = Assembler::default().text(text.into());
+            let frame = format!("4{text}");
+            assert!(is_message_frame(&frame));
+            assert_eq!(Assembler::default().frame(frame.into()), read, "{text}");
+        }
+        let mut assembler = Assembler::default();
+        assert_eq!(assembler.frame("451-[\"a\"]".into()), Ok(None));
+        assert!(assembler.is_waiting());
+        assert!(!is_message_frame("3probe"));
+    }
+
+    #[test]
     fn attachments_complete_a_packet_in_order() {
         let mut assembler = Assembler::default();
         assert_eq!(text(&mut assembler, "53-/chat,7[\"a\"]"), Ok(None));
@@ -206,7 +251,7 @@ mod tests {
         let assembled = binary(&mut assembler, b"three").unwrap().unwrap();
         assert_eq!(
             assembled.packet,
-            parse(body, &PacketLimits::default()).unwrap()
+            crate::packet::parse(body, &PacketLimits::default()).unwrap()
         );
         assert_eq!(assembled.attachments, ["one", "two", "three"]);
     }

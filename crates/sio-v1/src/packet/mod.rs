@@ -9,7 +9,7 @@ pub mod write;
 
 use bytestring::ByteString;
 
-pub use assemble::{Assembled, Assembler};
+pub use assemble::{Assembled, Assembler, is_message_frame};
 pub use parse::parse;
 
 /// The namespace that every connection has from the start. On the wire it is left out.

@@ -32,7 +32,18 @@ use crate::error::PacketError;
 ///
 /// Every [`PacketError`] that concerns a single packet's text.
 pub fn parse(text: ByteString, limits: &PacketLimits) -> Result<Packet, PacketError> {
-    let (json, head) = head(&text).map_err(|error| describe(error, &text))?;
+    parse_behind("", text, limits)
+}
+
+/// Reads the packet that stands behind `prefix` in `text`, which begins with it. Offsets in errors count from there.
+#[inline]
+pub(super) fn parse_behind(
+    prefix: &str,
+    text: ByteString,
+    limits: &PacketLimits,
+) -> Result<Packet, PacketError> {
+    let packet = &text[prefix.len()..];
+    let (json, head) = head(packet).map_err(|error| describe(error, packet))?;
     if head.attachments > limits.attachments as u64 {
         return Err(PacketError::TooManyAttachments {
             announced: head.attachments,
