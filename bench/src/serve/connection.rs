@@ -155,7 +155,8 @@ impl Connection {
         if self.output.len() > 0 {
             self.output.write_to(&mut self.stream, &mut world.spare)?;
         }
-        if self.output.len() == 0 && self.is_ending {
+        // A poll that waits is still to be answered, also on a connection that ends with it.
+        if self.output.len() == 0 && self.is_ending && self.parked.is_none() {
             return Err(End::Gone);
         }
         Ok(self.is_paused && self.output.len() <= MOST_OUTPUT / 2)

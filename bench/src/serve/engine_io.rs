@@ -49,11 +49,15 @@ pub(super) fn packet(
                 .ok_or("a binary event without a count")?;
             let (id, data) = split_id(behind_root(rest));
             let event = event(data, id).ok_or("a binary event that cannot be read")?;
-            let (b"message", Some(id)) = (event.name, id) else {
-                return Err("bytes in another event than a message with an ack");
-            };
-            let count_digits = attachments.unwrap_or_default();
-            sink.packet(&[b"46", count_digits, b"-", id, b"[", event.args, b"]"]);
+            if event.name != b"message" {
+                return Err("bytes in another event than a message");
+            }
+            let digits = attachments.unwrap_or_default();
+            match id {
+                Some(id) => sink.packet(&[b"46", digits, b"-", id, b"[", event.args, b"]"]),
+                // Some clients cannot ask for an ack to bytes.
+                None => sink.packet(&[b"45", digits, b"-[\"message\",", event.args, b"]"]),
+            }
             return Ok(Next::Attachments(count.ok_or("a count that is no number")?));
         }
         [b'4', b'0', ..] => {
@@ -97,13 +101,18 @@ fn event<'a>(data: &'a [u8], id: Option<&'a [u8]>) -> Option<Event<'a>> {
     Some(Event { name, args, id })
 }
 
-/// The body of an answer to a poll.
-pub(super) fn write_payload(dialect: Dialect, packets: &[Vec<u8>]) -> Vec<u8> {
+/// The body of an answer to a poll. Servers of 1.x wrote the binary form, and some clients read no other.
+pub(super) fn write_payload(dialect: Dialect, is_binary: bool, packets: &[Vec<u8>]) -> Vec<u8> {
     let mut body = Vec::new();
     for (index, packet) in packets.iter().enumerate() {
         match dialect {
             Dialect::EngineIo4 if index > 0 => body.push(SEPARATOR),
             Dialect::EngineIo4 => {}
+            _ if is_binary => {
+                body.push(0);
+                body.extend(packet.len().to_string().bytes().map(|digit| digit - b'0'));
+                body.push(0xff);
+            }
             // A vector takes everything.
             _ => _ = write!(body, "{}:", super::utf16_length(packet)),
         }
@@ -206,6 +215,10 @@ mod tests {
                 r#"451-0["message",{"_placeholder":true,"num":0}]"#,
                 vec![r#"461-0[{"_placeholder":true,"num":0}]"#],
             ),
+            (
+                r#"451-["message",{"_placeholder":true,"num":0}]"#,
+                vec![r#"451-["message",{"_placeholder":true,"num":0}]"#],
+            ),
             ("41", vec![]),
         ] {
             assert_eq!(answers(Dialect::EngineIo3, said), expected, "{said}");
@@ -246,8 +259,9 @@ mod tests {
         let four = "4é😀\u{1e}2".as_bytes();
         assert_eq!(read_payload(Dialect::EngineIo4, four, false).unwrap(), both);
         let packets = both.map(<[u8]>::to_vec);
-        assert_eq!(write_payload(Dialect::EngineIo3, &packets), text);
-        assert_eq!(write_payload(Dialect::EngineIo4, &packets), four);
+        assert_eq!(write_payload(Dialect::EngineIo3, false, &packets), text);
+        assert_eq!(write_payload(Dialect::EngineIo3, true, &packets), binary);
+        assert_eq!(write_payload(Dialect::EngineIo4, false, &packets), four);
         assert!(read_payload(Dialect::EngineIo3, b"5:42", false).is_err());
     }
 }

@@ -42,6 +42,8 @@ pub(super) enum Whom {
 #[derive(Debug)]
 struct Session {
     dialect: Dialect,
+    /// Its polls are answered in the binary form.
+    is_binary: bool,
     queue: Vec<Vec<u8>>,
     /// The connection whose poll waits.
     poll: Option<Token>,
@@ -104,9 +106,10 @@ impl World {
                 if dialect == Dialect::EngineIo3 {
                     packets.push(b"40".to_vec());
                 }
-                let body = engine_io::write_payload(dialect, &packets);
+                let is_binary = request.query("framing") == Some("binary");
+                let body = engine_io::write_payload(dialect, is_binary, &packets);
                 http::answer(OK, &body, connection.output.tail());
-                self.add(&sid, dialect, Vec::new());
+                self.add(&sid, dialect, is_binary, Vec::new());
             }
             (None, Some(sid)) => self.poll_or_post(connection, request, sid)?,
             _ => http::answer(BAD, UNKNOWN, connection.output.tail()),
@@ -129,7 +132,12 @@ impl World {
                 let sid = self.new_sid();
                 let body = legacy::handshake(&sid);
                 http::answer(OK, body.as_bytes(), connection.output.tail());
-                self.add(&sid, Dialect::Legacy, vec![legacy::CONNECTED.to_vec()]);
+                self.add(
+                    &sid,
+                    Dialect::Legacy,
+                    false,
+                    vec![legacy::CONNECTED.to_vec()],
+                );
             }
             (Some(("websocket", sid)), Some(key)) => {
                 http::switch(key, connection.output.tail());
@@ -276,9 +284,10 @@ impl World {
         }
     }
 
-    fn add(&mut self, sid: &str, dialect: Dialect, queue: Vec<Vec<u8>>) {
+    fn add(&mut self, sid: &str, dialect: Dialect, is_binary: bool, queue: Vec<Vec<u8>>) {
         let session = Session {
             dialect,
+            is_binary,
             queue,
             poll: None,
             is_probed: false,
@@ -303,7 +312,7 @@ impl Session {
         let packets = std::mem::take(&mut self.queue);
         let body = match self.dialect {
             Dialect::Legacy => legacy::write_payload(&packets),
-            dialect => engine_io::write_payload(dialect, &packets),
+            dialect => engine_io::write_payload(dialect, self.is_binary, &packets),
         };
         let mut answer = Vec::with_capacity(body.len() + 128);
         http::answer(OK, &body, &mut answer);
