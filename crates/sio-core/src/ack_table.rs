@@ -1,6 +1,7 @@
 //! The acks a namespace waits for: each has exactly one outcome.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::time::{Duration, Instant};
 
 use crate::manager::Expiry;
@@ -13,8 +14,30 @@ use crate::session::AckId;
 #[derive(Debug)]
 pub(crate) struct AckTable<W> {
     next: AckId,
-    pending: HashMap<AckId, Pending<W>>,
-    deadlines: BTreeSet<(Instant, AckId)>,
+    pending: HashMap<AckId, Pending<W>, BuildHasherDefault<Spread>>,
+    /// In the order of the deadlines. The first one is pending; others may have been answered.
+    deadlines: VecDeque<(Instant, AckId)>,
+}
+
+/// Hashes our own numbers, which count up: nobody else chooses which ones are in the table.
+#[derive(Debug, Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(byte.into());
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // The golden ratio: it spreads what counts up over all bits.
+        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 #[derive(Debug)]
@@ -27,8 +50,8 @@ impl<W> AckTable<W> {
     pub(crate) fn new(first: AckId) -> Self {
         Self {
             next: first,
-            pending: HashMap::new(),
-            deadlines: BTreeSet::new(),
+            pending: HashMap::default(),
+            deadlines: VecDeque::new(),
         }
     }
 
@@ -36,32 +59,55 @@ impl<W> AckTable<W> {
     pub(crate) fn ask(&mut self, waiter: W, expiry: Expiry) -> AckId {
         let id = self.next;
         self.next += 1;
-        self.deadlines.insert((expiry.at, id));
+        self.note((expiry.at, id));
         self.pending.insert(id, Pending { waiter, expiry });
         id
+    }
+
+    /// Most questions have the same limit, so most deadlines come in order.
+    fn note(&mut self, deadline: (Instant, AckId)) {
+        if self.deadlines.len() > 2 * self.pending.len() + 64 {
+            self.deadlines
+                .retain(|(_, id)| self.pending.contains_key(id));
+        }
+        if self.deadlines.back().is_none_or(|last| *last < deadline) {
+            self.deadlines.push_back(deadline);
+        } else {
+            let place = self.deadlines.partition_point(|other| *other < deadline);
+            self.deadlines.insert(place, deadline);
+        }
+    }
+
+    /// The first deadline is of a question that is pending, again.
+    fn pass_over_answered(&mut self) {
+        while let Some((_, id)) = self.deadlines.front()
+            && !self.pending.contains_key(id)
+        {
+            self.deadlines.pop_front();
+        }
     }
 
     /// An ack arrived. `None` if nobody waits: it is late, doubled, or was never asked for.
     pub(crate) fn answer(&mut self, id: AckId) -> Option<W> {
         let entry = self.pending.remove(&id)?;
-        self.deadlines.remove(&(entry.expiry.at, id));
+        self.pass_over_answered();
         Some(entry.waiter)
     }
 
     /// One waiter whose deadline has passed, with the length of its deadline.
     pub(crate) fn expire(&mut self, now: Instant) -> Option<(W, Duration)> {
-        let &(deadline, id) = self.deadlines.first()?;
+        let &(deadline, id) = self.deadlines.front()?;
         if deadline > now {
             return None;
         }
-        self.deadlines.pop_first();
         let entry = self.pending.remove(&id)?;
+        self.pass_over_answered();
         Some((entry.waiter, entry.expiry.after))
     }
 
     /// When the next waiter's deadline passes.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.deadlines.first().map(|&(deadline, _)| deadline)
+        self.deadlines.front().map(|&(deadline, _)| deadline)
     }
 
     /// Every waiter, in the order of asking; none is left behind.
@@ -110,5 +156,23 @@ mod tests {
         assert_eq!(table.answer(late), Some("late"));
         assert_eq!(table.next_deadline(), None);
         assert_eq!(table.len(), 0);
+    }
+
+    #[test]
+    fn a_question_that_stays_open_keeps_nothing_of_those_answered_since() {
+        let now = Instant::now();
+        let mut table = AckTable::new(0);
+        let open = table.ask("open", Expiry::new(now, SECOND));
+        for _ in 0..10_000 {
+            let id = table.ask("short", Expiry::new(now, 2 * SECOND));
+            assert_eq!(table.answer(id), Some("short"));
+        }
+        assert!(table.deadlines.len() < 100, "{}", table.deadlines.len());
+        let soon = table.ask("soon", Expiry::new(now, SECOND / 2));
+        assert_eq!(table.next_deadline(), Some(now + SECOND / 2));
+        assert_eq!(table.answer(soon), Some("soon"));
+        assert_eq!(table.next_deadline(), Some(now + SECOND));
+        assert_eq!(table.answer(open), Some("open"));
+        assert_eq!(table.next_deadline(), None);
     }
 }

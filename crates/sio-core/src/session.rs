@@ -220,16 +220,16 @@ pub enum Input {
 pub struct Response {
     /// The status.
     pub status: u16,
-    /// The `Content-Type` header.
-    pub content_type: Option<ByteString>,
+    /// The `Content-Type` header. It is small, as the others, since every input has room for an answer.
+    pub content_type: Option<Box<str>>,
     /// The `Location` header of a redirect, which is not followed.
-    pub location: Option<ByteString>,
-    /// The `ETag` header. It is small, as the next, since every input has room for an answer.
+    pub location: Option<Box<str>>,
+    /// The `ETag` header.
     pub etag: Option<Box<str>>,
     /// The `Server` header: what the server calls itself.
     pub server: Option<Box<str>>,
     /// The proxy that passed it on, or made it up, where one was in between that can.
-    pub proxy: Option<ByteString>,
+    pub proxy: Option<Box<str>>,
     /// The body, content coding undone; none of a HEAD. Of a refused WebSocket it is what came with the head.
     pub body: Bytes,
 }
@@ -238,7 +238,7 @@ impl Response {
     /// The error for an answer that should not have come to `what`, for example `the handshake`.
     #[must_use]
     pub fn to_error(&self, what: &'static str) -> HttpError {
-        let content_type = self.content_type.clone();
+        let content_type = self.content_type.as_deref().map(ByteString::from);
         let what: ByteString = match &self.proxy {
             Some(proxy) => format!("{what}, through {proxy},").into(),
             None => what.into(),

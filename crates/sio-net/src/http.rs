@@ -353,8 +353,8 @@ impl Client {
             status: response.status().as_u16(),
             content_type: text(response.headers(), &header::CONTENT_TYPE),
             location: text(response.headers(), &header::LOCATION),
-            etag: small_text(response.headers(), &header::ETAG),
-            server: small_text(response.headers(), &header::SERVER),
+            etag: text(response.headers(), &header::ETAG),
+            server: text(response.headers(), &header::SERVER),
             proxy: proxy.map(|proxy| proxy.to_string().into()),
             body,
         })
@@ -464,14 +464,9 @@ fn says_it_stays(headers: &HeaderMap) -> bool {
 }
 
 /// A header's value as text.
-pub(crate) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<ByteString> {
+pub(crate) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<Box<str>> {
     let value = headers.get(name)?.as_bytes();
-    Some(String::from_utf8_lossy(value).into_owned().into())
-}
-
-/// The same, without spare room.
-pub(crate) fn small_text(headers: &HeaderMap, name: &HeaderName) -> Option<Box<str>> {
-    text(headers, name).map(|value| (&*value).into())
+    Some(String::from_utf8_lossy(value).into())
 }
 
 /// ureq asks for addresses before it connects; they are known already.

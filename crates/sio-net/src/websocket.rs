@@ -19,7 +19,7 @@ use tungstenite::{ClientHandshake, HandshakeError, Message, Utf8Bytes, WebSocket
 use crate::cookies::Cookies;
 use crate::dialler::{Dial, Route, Step};
 use crate::frames::Repaired;
-use crate::http::{AnswersInTls, ClosedWithoutAnswer, TLS_ALERT, small_text, text};
+use crate::http::{AnswersInTls, ClosedWithoutAnswer, TLS_ALERT, text};
 use crate::stream::Stream;
 
 /// The buffer to read into. tungstenite would take 128 KiB for every connection.
@@ -418,8 +418,8 @@ fn refusal(response: http::Response<Option<Vec<u8>>>) -> Response {
         status: head.status.as_u16(),
         content_type: text(&head.headers, &header::CONTENT_TYPE),
         location: text(&head.headers, &header::LOCATION),
-        etag: small_text(&head.headers, &header::ETAG),
-        server: small_text(&head.headers, &header::SERVER),
+        etag: text(&head.headers, &header::ETAG),
+        server: text(&head.headers, &header::SERVER),
         // A proxy's tunnel passes everything on as it is.
         proxy: None,
         body: if chunked {

@@ -228,11 +228,11 @@ pub(super) struct Answer {
     id: Option<u32>,
     status: u16,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    content_type: Option<String>,
+    content_type: Option<Box<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    location: Option<String>,
+    location: Option<Box<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    proxy: Option<String>,
+    proxy: Option<Box<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     etag: Option<Box<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -242,13 +242,12 @@ pub(super) struct Answer {
 
 impl Answer {
     fn new(id: Option<RequestId>, response: &Response, readable: bool) -> Self {
-        let text = |text: &Option<ByteString>| text.as_ref().map(ByteString::to_string);
         Self {
             id: id.map(|id| id.0),
             status: response.status,
-            content_type: text(&response.content_type),
-            location: text(&response.location),
-            proxy: text(&response.proxy),
+            content_type: response.content_type.clone(),
+            location: response.location.clone(),
+            proxy: response.proxy.clone(),
             etag: response.etag.clone(),
             server: response.server.clone(),
             body: Data::new(&response.body, readable),
@@ -258,9 +257,9 @@ impl Answer {
     fn decode(self) -> Result<Response, String> {
         Ok(Response {
             status: self.status,
-            content_type: self.content_type.map(ByteString::from),
-            location: self.location.map(ByteString::from),
-            proxy: self.proxy.map(ByteString::from),
+            content_type: self.content_type,
+            location: self.location,
+            proxy: self.proxy,
             etag: self.etag,
             server: self.server,
             body: self.body.decode()?,
