@@ -5,9 +5,11 @@
 //!
 //! - the thread of the [event loop](crate::event_loop), and callers that wait for an ack, wait in the poll and then
 //!   process what the socket brought;
-//! - an emit processes itself at once if the lock is free, and else joins the burst of whoever holds it;
+//! - an emit processes itself at once if the lock is free, and else joins the burst of whoever holds it; emits that follow
+//!   closely on each other are gathered for whoever drives;
 //! - an HTTP lane processes the answer it got.
 
+mod burst;
 mod link;
 
 use std::fmt;
@@ -31,6 +33,7 @@ use crate::space::Space;
 use crate::sync::{Slot, lock};
 use crate::wire_log::WireLog;
 
+use self::burst::Burst;
 use self::link::Link;
 
 /// Who waits for an ack.
@@ -66,8 +69,8 @@ pub(crate) struct Core<P: Session> {
     link: Mutex<Link<P>>,
     /// Held while waiting for `link`, by one at a time.
     turn: Mutex<()>,
-    /// Emits that joined the burst of whoever holds `link`.
-    burst: Mutex<Vec<(NamespaceId, Emit<Waiter>)>>,
+    /// Emits that joined the burst of whoever holds `link`, or are gathered. Locked with `link` or without, never before it.
+    burst: Mutex<Burst>,
     event_loop: EventLoop,
     pub(crate) dispatcher: Arc<Dispatcher>,
     backlog: Backlog,
@@ -79,6 +82,14 @@ pub(crate) struct Core<P: Session> {
     life: Mutex<Life>,
     /// For answers to questions: an ack keeps no connection alive.
     this: Weak<Self>,
+}
+
+/// What became of an emit that might leave together with others.
+enum Gathered {
+    Yes,
+    No(Emit<Waiter>),
+    /// There are enough.
+    Full(Emit<Waiter>),
 }
 
 /// Whether there is a connection, or the wish for one. Changed with the link locked.
@@ -172,7 +183,9 @@ impl<P: Session> Core<P> {
         let joining = lock(&self.joining);
         let (mut link, runs) = self.lock_with_old_threads_gone();
         if !runs && let Some(this) = self.this.upgrade() {
-            link.begin(self.event_loop.enter(this)?);
+            let token = self.event_loop.enter(this)?;
+            link.begin(token);
+            lock(&self.burst).token = Some(token);
             self.dispatcher.open();
             lock(&self.life).runs = true;
         }
@@ -205,6 +218,7 @@ impl<P: Session> Core<P> {
 
     /// The connection is over: everybody who waits for something of it goes on.
     fn end(&self, link: &mut Link<P>) {
+        lock(&self.burst).token = None;
         if let Some(token) = link.end() {
             self.event_loop.leave(token);
         }
@@ -277,16 +291,49 @@ impl<P: Session> Core<P> {
 
     /// The quick way: an emit to an open namespace cannot fail before the network does.
     fn emit_or_join_burst(&self, id: NamespaceId, emit: Emit<Waiter>) -> Result<Taken, Refused> {
+        let caller_waits = matches!(
+            &emit.ask,
+            Some(Ask {
+                waiter: Waiter::Caller(_),
+                ..
+            })
+        );
+        let emit = match self.gather(id, emit, caller_waits) {
+            Gathered::Yes => return Ok(Taken::Sent),
+            Gathered::No(emit) => emit,
+            // Whoever emits so fast waits for its turn.
+            Gathered::Full(emit) => {
+                return self.process(|link, now| link.manager.emit(id, emit, now));
+            }
+        };
         let link = match self.link.try_lock() {
             Ok(link) => link,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => {
-                lock(&self.burst).push((id, emit));
+                lock(&self.burst).push(id, emit);
                 self.process_burst();
                 return Ok(Taken::Sent);
             }
         };
         self.process_locked(link, |link, now| link.manager.emit(id, emit, now))
+    }
+
+    /// Leaves an emit that follows closely on another one to whoever drives, together with those that follow it: one write
+    /// for each would cost more than all the rest.
+    fn gather(&self, id: NamespaceId, emit: Emit<Waiter>, caller_waits: bool) -> Gathered {
+        let mut burst = lock(&self.burst);
+        if caller_waits || !burst.follows(Instant::now()) {
+            return Gathered::No(emit);
+        }
+        if burst.is_full() {
+            return Gathered::Full(emit);
+        }
+        let asks = |token| self.event_loop.ask_for_turn(token);
+        if burst.is_empty() && !burst.token.is_some_and(asks) {
+            return Gathered::No(emit);
+        }
+        burst.push(id, emit);
+        Gathered::Yes
     }
 
     /// Emits and waits for the ack, driving the connection meanwhile where possible.
@@ -460,6 +507,8 @@ impl<P: Session> Core<P> {
 
     /// Does something with the link that nothing follows from.
     fn with_link<R>(&self, act: impl FnOnce(&mut Link<P>) -> R) -> R {
+        // What was emitted before counts.
+        self.process_burst();
         let result = act(&mut self.lock_link());
         // An emit that met the lock taken counts on whoever held it.
         self.process_burst();
@@ -479,7 +528,7 @@ impl<P: Session> Core<P> {
         let now = Instant::now();
         let _in = link.span().entered();
         // Who joined a burst before must leave before.
-        link.emit_all(std::mem::take(&mut *lock(&self.burst)), now);
+        link.emit_all(|emits| lock(&self.burst).take(emits), now);
         let result = act(&mut link, now);
         self.settle(link, now);
         self.process_burst();
@@ -497,7 +546,7 @@ impl<P: Session> Core<P> {
             let mut link = link;
             let now = Instant::now();
             let _in = link.span().entered();
-            link.emit_all(std::mem::take(&mut *lock(&self.burst)), now);
+            link.emit_all(|emits| lock(&self.burst).take(emits), now);
             self.settle(link, now);
         }
     }

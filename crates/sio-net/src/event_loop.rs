@@ -135,6 +135,21 @@ impl EventLoop {
         }
     }
 
+    /// Asks whoever drives, or sleeps in the poll, for a turn of a member; false if nobody does now.
+    pub(crate) fn ask_for_turn(&self, token: Token) -> bool {
+        let mut members = self.shared.lock_members();
+        let sleeps = members.sleeps();
+        if !sleeps && !self.shared.seat.is_occupied() {
+            return false;
+        }
+        let given = members.give_turn(token, Due::AGAIN);
+        drop(members);
+        if sleeps && given {
+            self.shared.seat.wake();
+        }
+        given
+    }
+
     /// Waits until the thread has ended, if there is nothing to drive any more.
     pub(crate) fn join(&self) {
         self.shared.thread.join();

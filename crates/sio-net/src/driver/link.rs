@@ -9,7 +9,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use bytestring::ByteString;
 use http::HeaderMap;
 use mio::Token;
-use sio_core::manager::{Effect, Emit, Manager, NamespaceId, ROOT, ROOT_ID, Settings};
+use sio_core::manager::{Effect, Manager, NamespaceId, ROOT, ROOT_ID, Settings};
 use sio_core::session::{AckId, Input, Io, Method, Request, RequestId, Session, SessionConfig};
 use sio_core::{
     Ack, Args, ConnectionReport, DisconnectReason, Error, Event, Overflow, Result, Status,
@@ -18,6 +18,7 @@ use sio_core::{
 use tracing::Span;
 use tungstenite::Message;
 
+use super::burst::Emits;
 use super::{Core, Waiter};
 use crate::builder::UpgradeMemory;
 use crate::cookies::Cookies;
@@ -63,6 +64,8 @@ pub(crate) struct Link<P: Session> {
     /// What went wrong while effects were carried out, to be fed back.
     failures: VecDeque<Input>,
     deliveries: Batch,
+    /// Kept to save allocations.
+    burst: Emits,
     /// Whether whoever drives is at it, so need not be woken.
     driven: bool,
     /// Whether a caller was given its outcome: it may be the one that sleeps in the poll.
@@ -116,6 +119,7 @@ impl<P: Session> Link<P> {
             unanswered: Vec::new(),
             failures: VecDeque::new(),
             deliveries: Batch::default(),
+            burst: Vec::new(),
             driven: false,
             told_caller: false,
             over: true,
@@ -151,8 +155,10 @@ impl<P: Session> Link<P> {
 
     /// Emits that joined a burst. Their callers have gone on: if the namespace has gone meanwhile, an ack's waiter is
     /// told, and an emit without one is lost as it would have been on the wire.
-    pub(super) fn emit_all(&mut self, burst: Vec<(NamespaceId, Emit<Waiter>)>, now: Instant) {
-        for (id, emit) in burst {
+    pub(super) fn emit_all(&mut self, take: impl FnOnce(&mut Emits), now: Instant) {
+        take(&mut self.burst);
+        let mut burst = mem::take(&mut self.burst);
+        for (id, emit) in burst.drain(..) {
             if let Err(refused) = self.manager.emit(id, emit, now) {
                 tracing::debug!(error = %refused.error, "an emit came too late");
                 if let Some(waiter) = refused.waiter {
@@ -160,6 +166,7 @@ impl<P: Session> Link<P> {
                 }
             }
         }
+        self.burst = burst;
     }
 
     /// The hook of a namespace has run: sends the emits that waited for it.

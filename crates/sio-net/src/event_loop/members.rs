@@ -151,13 +151,21 @@ impl Members {
         self.turns.len()
     }
 
-    pub(super) fn give_turn(&mut self, token: Token, why: Due) {
-        if let Some(member) = self.members.get_mut(&token) {
-            if !member.due.is_any() {
-                self.turns.push_back(token);
-            }
-            member.due.add(why);
+    /// Whether somebody sleeps in the poll.
+    pub(super) fn sleeps(&self) -> bool {
+        self.asleep_until.is_some()
+    }
+
+    /// Gives a turn; false if there is no such member.
+    pub(super) fn give_turn(&mut self, token: Token, why: Due) -> bool {
+        let Some(member) = self.members.get_mut(&token) else {
+            return false;
+        };
+        if !member.due.is_any() {
+            self.turns.push_back(token);
         }
+        member.due.add(why);
+        true
     }
 
     pub(super) fn next_turn(&mut self) -> Option<(Token, Arc<dyn Driven>, Due)> {

@@ -141,6 +141,11 @@ impl Seat {
         state.over || !state.waiting.is_empty()
     }
 
+    /// Whether somebody sits.
+    pub(super) fn is_occupied(&self) -> bool {
+        lock(&self.state).occupied
+    }
+
     /// For a caller: the seat if it is free. Otherwise the caller is nudged when it may be.
     pub(crate) fn take_for(&self, caller: &Arc<dyn Waiting>) -> Option<Taken<'_>> {
         let mut state = lock(&self.state);
