@@ -384,6 +384,8 @@ impl<P: Session> Core<P> {
                         let Some(set) = seat.poll() else { break };
                         self.event_loop.turn(set, || slot.is_set());
                     }
+                    drop(seat);
+                    self.event_loop.leave_nothing_undone();
                 }
                 None => slot.park(deadline),
             }

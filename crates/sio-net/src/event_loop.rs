@@ -150,6 +150,13 @@ impl EventLoop {
         given
     }
 
+    /// For a caller that has left the seat: whose turn it is shall not have to wait for the next one.
+    pub(crate) fn leave_nothing_undone(&self) {
+        if self.shared.has_work() {
+            self.shared.seat.hurry();
+        }
+    }
+
     /// Waits until the thread has ended, if there is nothing to drive any more.
     pub(crate) fn join(&self) {
         self.shared.thread.join();

@@ -141,6 +141,16 @@ impl Seat {
         state.over || !state.waiting.is_empty()
     }
 
+    /// Something was left undone: the loop thread sits down at once if nobody else has.
+    pub(super) fn hurry(&self) {
+        let mut state = lock(&self.state);
+        state.last_left = None;
+        if !state.occupied {
+            drop(state);
+            self.left.notify_one();
+        }
+    }
+
     /// Whether somebody sits.
     pub(super) fn is_occupied(&self) -> bool {
         lock(&self.state).occupied
