@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Visitor};
 
 use super::arguments::{Context, Each, Fault, Typed};
+use super::elements::Elements;
 use super::rebuild::Rebuild;
 use super::scan::Scan;
 use super::surrogate::replace_lone;
@@ -36,6 +37,8 @@ pub struct Args {
     attachments: Option<Arc<[Bytes]>>,
     /// The first element of the array is the name of an event.
     named: bool,
+    /// Where the arguments begin; 0 where the array is not written like most.
+    start: usize,
     repaired: bool,
 }
 
@@ -61,8 +64,16 @@ impl Args {
         text: ByteString,
         attachments: Vec<Bytes>,
     ) -> Result<(ByteString, Self), DecodeError> {
-        let args = Self::array(text, attachments, true)?;
-        Ok((read_name(&args.text)?, args))
+        let mut args = Self::values(text, attachments)?;
+        args.named = true;
+        let name = if let Some(name) = usual_name(&args.text) {
+            args.start = "[".len() + name.len() + "\"\"".len();
+            args.text.slice_ref(name)
+        } else {
+            args.start = 0;
+            read_any_name(&args.text)?
+        };
+        Ok((name, args))
     }
 
     /// The values of an ack's answer: a JSON array without a name.
@@ -80,22 +91,20 @@ impl Args {
     /// # Errors
     ///
     /// [`DecodeError::NotAnArray`] when the text is no JSON array, by its first and last character; the empty text too.
-    pub fn values(text: ByteString, attachments: Vec<Bytes>) -> Result<Self, DecodeError> {
-        Self::array(text, attachments, false)
-    }
-
     #[inline]
-    fn array(text: ByteString, attachments: Vec<Bytes>, named: bool) -> Result<Self, DecodeError> {
+    pub fn values(text: ByteString, attachments: Vec<Bytes>) -> Result<Self, DecodeError> {
         let is_array = text.trim_ascii_start().starts_with('[');
         if !is_array || !text.trim_ascii_end().ends_with(']') {
             return Err(DecodeError::NotAnArray);
         }
+        let start = usize::from(text.starts_with('['));
         let (text, repaired) = replace_lone(text);
         Ok(Self {
             text,
             // An empty list would take memory, too.
             attachments: (!attachments.is_empty()).then(|| attachments.into()),
-            named,
+            named: false,
+            start,
             repaired,
         })
     }
@@ -147,6 +156,11 @@ impl Args {
     ///
     /// As for [`decode`](Self::decode).
     pub fn decode_borrowed<'a, T: Deserialize<'a>>(&'a self) -> Result<T, DecodeError> {
+        if let Some(elements) = Elements::new(&self.text, self.start)
+            && let Ok(value) = Typed::new(&self.context(), false).visit_seq(elements)
+        {
+            return Ok(value);
+        }
         let context = self.context();
         self.read(&context, Typed::new(&context, self.named))
     }
@@ -240,6 +254,7 @@ impl Default for Args {
             text: ByteString::from_static("[]"),
             attachments: None,
             named: false,
+            start: 1,
             repaired: false,
         }
     }
@@ -371,18 +386,14 @@ fn array_body(text: &str) -> Option<&str> {
     Some(body.trim_ascii_start())
 }
 
-/// The name of the event: the first element of the array.
-fn read_name(text: &ByteString) -> Result<ByteString, DecodeError> {
-    // As every server writes it: nothing before the name, no escapes in it, and a comma or the end behind it.
-    if let Some(string) = text.strip_prefix("[\"")
-        && let Some(name) = plain_content(string)
-        && let Some(b',' | b']') = string.as_bytes().get(name.len() + 1)
-    {
-        return Ok(text.slice_ref(name));
-    }
-    read_any_name(text)
+/// The name of the event as every server writes it: nothing before it, no escapes, and a comma or the end behind it.
+fn usual_name(array: &str) -> Option<&str> {
+    let name = plain_content(array.strip_prefix("[\"")?)?;
+    let behind = array.as_bytes().get("[\"\"".len() + name.len());
+    matches!(behind, Some(b',' | b']')).then_some(name)
 }
 
+/// The name of the event: the first element of the array.
 #[cold]
 fn read_any_name(text: &ByteString) -> Result<ByteString, DecodeError> {
     let body = array_body(text).ok_or(DecodeError::NotAnArray)?;

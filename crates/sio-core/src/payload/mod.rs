@@ -38,6 +38,7 @@
 
 mod arguments;
 mod decode;
+mod elements;
 mod encode;
 mod escape;
 mod rebuild;

@@ -36,6 +36,25 @@ fn any_key() -> impl Strategy<Value = String> {
     ]
 }
 
+/// What several types make of it.
+type Readings = (
+    Option<Value>,
+    Option<Vec<Value>>,
+    Option<(Option<Value>, Option<String>, ())>,
+    Option<(u8, Bytes)>,
+    Option<()>,
+);
+
+fn readings(args: &Args) -> Readings {
+    (
+        args.decode().ok(),
+        args.decode().ok(),
+        args.decode().ok(),
+        args.decode().ok(),
+        args.decode().ok(),
+    )
+}
+
 /// Text that is nearly an event.
 fn nearly_json() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
@@ -146,6 +165,16 @@ proptest! {
         prop_assert_eq!(args.validate(), Ok(()));
         prop_assert_eq!(args.decode(), Ok((typed.clone(), other)));
         prop_assert_eq!(args.decode(), Ok(typed));
+    }
+
+    #[test]
+    fn short_texts_are_read_like_long_ones(text in nearly_json(), attachments in 0_usize..2) {
+        let attachments = vec![Bytes::from_static(b"a"); attachments];
+        let long = format!("{text}{:300}", "");
+        let event = |text: &str| Args::event(text.into(), attachments.clone()).ok().map(|(_, args)| readings(&args));
+        prop_assert_eq!(event(&text), event(&long));
+        let values = |text: &str| Args::values(text.into(), attachments.clone()).ok().map(|args| readings(&args));
+        prop_assert_eq!(values(&text), values(&long));
     }
 
     #[test]

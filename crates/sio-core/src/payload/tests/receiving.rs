@@ -262,9 +262,45 @@ fn broken_json_is_told_from_a_wrong_type() {
 }
 
 #[test]
+fn whitespace_may_stand_anywhere() {
+    for text in [
+        r#"["e",1,"x"]"#,
+        r#"["e", 1, "x"]"#,
+        r#"["e",1 ,"x" ]"#,
+        " [ \"e\" , 1 , \"x\" ] ",
+        "\n[\"e\",\t1,\r\n\"x\"\n]\n",
+    ] {
+        assert_eq!(event(text).decode(), Ok((1, "x".to_owned())), "{text}");
+        assert_eq!(event(text).decode(), Ok(1), "{text}");
+    }
+    // Without a name a bracket behind whitespace is no argument's.
+    for text in [" [1]", "[1]", "[ 1]", " [1,[2]]"] {
+        let args = Args::values(text.into(), Vec::new()).unwrap();
+        assert_eq!(args.decode(), Ok(1), "{text}");
+    }
+    assert_eq!(
+        Args::values(" [1]]".into(), Vec::new())
+            .unwrap()
+            .decode::<Value>()
+            .ok(),
+        None
+    );
+}
+
+#[test]
 fn deep_nesting_is_an_error() {
     let nested = |depth| format!("[\"e\",{}{}]", "[".repeat(depth), "]".repeat(depth));
     assert!(event(&nested(126)).to_values().is_ok());
+    assert!(event(&nested(126)).decode::<Value>().is_ok());
+    let values = |depth| {
+        Args::values(
+            format!("{}{}", "[".repeat(depth), "]".repeat(depth)).into(),
+            Vec::new(),
+        )
+        .unwrap()
+    };
+    assert!(values(127).decode::<Value>().is_ok());
+    assert!(values(128).decode::<Value>().is_err());
     for depth in [127, 1_000_000] {
         let args = event(&nested(depth));
         assert!(json_error(args.to_values()).starts_with("recursion limit exceeded"));
