@@ -29,7 +29,10 @@ const READ_BUFFER: usize = 4 << 10;
 const WRITE_BUFFER: usize = 64 << 10;
 
 /// How much is read at once. What brings no message (pings, empty fragments) could keep the reader busy for ever.
-const READ_AT_ONCE: usize = 32 << 10;
+const READ_AT_ONCE: usize = 256 << 10;
+
+/// How much is read ahead of tungstenite while much comes: with its small buffer it would make a call for every 4 KiB.
+const AHEAD: usize = 64 << 10;
 
 /// What a WebSocket connection is made with.
 #[derive(Debug, Clone)]
@@ -537,6 +540,7 @@ pub(crate) struct Watched<S> {
     left: usize,
     /// How much was written since somebody last asked.
     written: usize,
+    ahead: Ahead,
     /// Nothing is encrypted.
     is_plain: bool,
 }
@@ -553,6 +557,7 @@ impl<S> Watched<S> {
             // The handshake has bounds of its own.
             left: usize::MAX,
             written: 0,
+            ahead: Ahead::default(),
         }
     }
 
@@ -625,13 +630,55 @@ impl<S: Read> Watched<S> {
     }
 }
 
+/// What was read ahead. It has memory only while much comes.
+#[derive(Debug, Default)]
+struct Ahead {
+    buffer: Vec<u8>,
+    /// What of it is still to be handed out.
+    start: usize,
+    end: usize,
+    /// Whether the last read filled its buffer, so that there may be much more.
+    much: bool,
+}
+
+impl Ahead {
+    fn read(&mut self, stream: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.start == self.end {
+            if !self.much {
+                let count = stream.read(buffer)?;
+                self.much = count == buffer.len() && !buffer.is_empty();
+                return Ok(count);
+            }
+            self.fill(stream)?;
+        }
+        let count = buffer.len().min(self.end - self.start);
+        buffer[..count].copy_from_slice(&self.buffer[self.start..self.start + count]);
+        self.start += count;
+        Ok(count)
+    }
+
+    fn fill(&mut self, stream: &mut impl Read) -> io::Result<()> {
+        self.buffer.resize(AHEAD, 0);
+        match stream.read(&mut self.buffer) {
+            Ok(count) => {
+                (self.start, self.end) = (0, count);
+                Ok(())
+            }
+            Err(error) => {
+                *self = Self::default();
+                Err(error)
+            }
+        }
+    }
+}
+
 impl<S: Read> Read for Watched<S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.left == 0 {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let most = buffer.len().min(self.left);
-        let count = self.stream.read(&mut buffer[..most])?;
+        let count = self.ahead.read(&mut self.stream, &mut buffer[..most])?;
         self.left -= count;
         if let Some(head) = &mut self.head {
             if self.is_plain && head.is_empty() && buffer[..count].first() == Some(&TLS_ALERT) {
@@ -677,6 +724,52 @@ mod tests {
         assert_eq!(without_chunks(b"5\r\nabc"), "abc", "the rest has not come");
         assert_eq!(without_chunks(b"no chunks"), "");
         assert_eq!(without_chunks(b""), "");
+    }
+
+    /// As much as is left, and then nothing for now; it counts how often it was asked.
+    struct Supply {
+        left: Vec<u8>,
+        asked: usize,
+    }
+
+    impl Read for Supply {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.asked += 1;
+            if self.left.is_empty() {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let rest = self.left.split_off(self.left.len().min(buffer.len()));
+            buffer[..self.left.len()].copy_from_slice(&self.left);
+            let count = self.left.len();
+            self.left = rest;
+            Ok(count)
+        }
+    }
+
+    #[test]
+    fn much_is_read_ahead_and_keeps_no_memory_when_it_is_over() {
+        for (size, most_asked) in [(100, 2), (4096, 2), (AHEAD, 3), (10 * AHEAD + 1, 13)] {
+            let all: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
+            let mut supply = Supply {
+                left: all.clone(),
+                asked: 0,
+            };
+            let mut ahead = Ahead::default();
+            let mut read = Vec::new();
+            let mut buffer = [0; 4096];
+            loop {
+                match ahead.read(&mut supply, &mut buffer) {
+                    Ok(count) => read.extend_from_slice(&buffer[..count]),
+                    Err(error) => {
+                        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+                        break;
+                    }
+                }
+            }
+            assert!(read == all, "{size} bytes");
+            assert!(supply.asked <= most_asked, "{} times", supply.asked);
+            assert_eq!(ahead.buffer.capacity(), 0);
+        }
     }
 
     /// A leg, and the poll that its socket is in.

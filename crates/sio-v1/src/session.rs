@@ -45,10 +45,10 @@ use sio_core::{DisconnectReason, Encoded, Error, Traffic, Transport, UsageError}
 
 use crate::engine::handshake::Handshake;
 use crate::engine::packet::undo_double_encoding;
-use crate::engine::packet::{EnginePacket, Frame};
+use crate::engine::packet::{EnginePacket, Frame, kind_of_message};
 use crate::error::SessionError;
 use crate::options::Options;
-use crate::packet::write;
+use crate::packet::{is_message_frame, write};
 
 use self::heartbeat::Heartbeat;
 use self::inbound::Inbound;
@@ -364,7 +364,13 @@ impl Session {
                 } else {
                     text
                 };
-                self.websocket_packet(EnginePacket::decode_text(text), now);
+                if matches!(self.state, State::WebSocket) && is_message_frame(&text) {
+                    // What comes most often is read in one go.
+                    self.heard(text.len(), || kind_of_message(&text[1..]), now);
+                    self.message(|inbound, out| inbound.frame(text, out));
+                } else {
+                    self.websocket_packet(EnginePacket::decode_text(text), now);
+                }
             }
             _ => {}
         }
@@ -412,14 +418,19 @@ impl Session {
 
     // --- packets ------------------------------------------------------------------------------------------------
 
+    /// A packet of this size came.
+    fn heard(&mut self, bytes: usize, kind: impl FnOnce() -> &'static str, now: Instant) {
+        self.out.received(bytes, kind);
+        if let Some(heartbeat) = &mut self.heartbeat {
+            heartbeat.alive(now);
+        }
+    }
+
     fn engine_packet(&mut self, packet: EnginePacket, now: Instant) {
         if matches!(self.state, State::Closed) {
             return;
         }
-        self.out.received(1 + packet.data_len(), || packet.kind());
-        if let Some(heartbeat) = &mut self.heartbeat {
-            heartbeat.alive(now);
-        }
+        self.heard(1 + packet.data_len(), || packet.kind(), now);
         let opening = matches!(
             self.state,
             State::PollingHandshake { .. } | State::WebSocketHandshake(_)

@@ -58,7 +58,7 @@ impl Frame {
 const ATTACHMENT: &str = "attachment";
 
 /// The type of a Socket.IO packet.
-fn kind_of_message(text: &str) -> &'static str {
+pub(crate) fn kind_of_message(text: &str) -> &'static str {
     match text.as_bytes().first() {
         Some(b'0') => "connect",
         Some(b'1') => "disconnect",

@@ -79,6 +79,14 @@ impl Inbound {
         }
     }
 
+    /// A whole WebSocket message that is a message of the engine, its type included.
+    pub(super) fn frame(&mut self, frame: ByteString, out: &mut Outbox) -> Result<(), Error> {
+        match self.assembler.frame(frame).map_err(broken_packet)? {
+            Some(assembled) => self.packet(assembled, out),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn binary(&mut self, bytes: bytes::Bytes, out: &mut Outbox) -> Result<(), Error> {
         match self.assembler.binary(bytes).map_err(broken_packet)? {
             Some(assembled) => self.packet(assembled, out),
