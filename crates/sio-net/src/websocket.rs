@@ -29,7 +29,7 @@ const READ_BUFFER: usize = 4 << 10;
 const WRITE_BUFFER: usize = 64 << 10;
 
 /// How much is read at once. What brings no message (pings, empty fragments) could keep the reader busy for ever.
-const READ_AT_ONCE: usize = 256 << 10;
+const READ_AT_ONCE: usize = 32 << 10;
 
 /// How much is read ahead of tungstenite while much comes: with its small buffer it would make a call for every 4 KiB.
 const AHEAD: usize = 64 << 10;
