@@ -14,9 +14,9 @@ pub mod statistics;
 mod child;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use sio_conformance::server::SOCKETIOXIDE;
+use sio_servers::making::SOCKETIOXIDE;
 
 use crate::work::{CANNOT, Line, Work};
 use clients::{Contender, Role};
@@ -171,7 +171,7 @@ pub fn run(plan: &Plan) -> Result<Results, String> {
             (Some(_), Some((_, _, Err(why)))) => Err(why.clone()),
             _ => Ok("-".to_owned()),
         };
-        eprintln!("{}", progress(row, &turns));
+        let started = Instant::now();
         match url {
             Ok(url) => measure(plan, row, &url, &mut turns),
             Err(why) => {
@@ -180,6 +180,8 @@ pub fn run(plan: &Plan) -> Result<Results, String> {
                 }
             }
         }
+        let seconds = started.elapsed().as_secs_f64();
+        eprintln!("{} {seconds:.1} s", progress(row, &turns));
         results.rows.push(RowResult {
             server: row.server.map(str::to_owned),
             work: row.work,
@@ -197,14 +199,14 @@ pub fn run(plan: &Plan) -> Result<Results, String> {
 fn progress(row: Row, turns: &[Turns<'_>]) -> String {
     let server = row.server.unwrap_or("no server");
     let core = match row.cores {
-        Cores::One => ", one core",
+        Cores::One => " on one core",
         Cores::Any => "",
     };
-    let names: Vec<_> = turns
-        .iter()
-        .map(|turn| turn.contender.name.as_str())
-        .collect();
-    format!("{server}: {}{core}: {}", row.work.name(), names.join(", "))
+    format!(
+        "{server}: {}{core}, {} clients:",
+        row.work.name(),
+        turns.len()
+    )
 }
 
 /// The runs of one client in one row.
@@ -309,12 +311,13 @@ fn read_line(out: &str, work: Work) -> Result<Line, String> {
 
 /// The line of a complaint that says what it is about.
 fn complaint(err: &str) -> String {
-    let mut lines = err.lines().map(str::trim).filter(|line| !line.is_empty());
-    let first = lines.next().unwrap_or("it said nothing");
-    // Python says where before it says what.
-    let line = match first.starts_with("Traceback") {
-        true => lines.next_back().unwrap_or(first),
-        false => first,
+    let lines = || err.lines().map(str::trim).filter(|line| !line.is_empty());
+    // Node and Python say where before they say what.
+    let named = lines().find(|line| line.contains("Error: "));
+    let line = match (named, lines().next()) {
+        (Some(line), _) => line,
+        (None, Some(first)) if first.starts_with("Traceback") => lines().next_back().unwrap_or(first),
+        (None, first) => first.unwrap_or("it said nothing"),
     };
     line.chars().take(COMPLAINT).collect()
 }
@@ -352,9 +355,10 @@ mod tests {
 
     #[test]
     fn complaints_are_one_line() {
-        assert_eq!(complaint("\nError: no\n    at x.js"), "Error: no");
-        let python = "Traceback (most recent call last):\n  File x\nValueError: no\n";
-        assert_eq!(complaint(python), "ValueError: no");
+        let node = "/x.js:44\n  throw error;\n\nError: no\n    at x.js";
+        assert_eq!(complaint(node), "Error: no");
+        let python = "Traceback (most recent call last):\n  File x\nStopIteration\n";
+        assert_eq!(complaint(python), "StopIteration");
         assert_eq!(complaint(""), "it said nothing");
     }
 

@@ -14,8 +14,8 @@ use socket2::Socket;
 
 use crate::case::{Failure, Outcome};
 use crate::port::bound;
-use crate::process::{self, Output, lock};
 use crate::scratch::Scratch;
+use sio_servers::process::{self, Output, lock};
 
 /// How long a program may take until it listens.
 const START_LIMIT: Duration = Duration::from_secs(5);

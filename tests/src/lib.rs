@@ -10,7 +10,7 @@
 //! | [`certificates`] | those of its ports with TLS, and of clients |
 //! | [`daemon`] | programs from packages, such as proxies and balancers |
 //! | [`nginx`], [`cluster`] | a server behind a reverse proxy, two nodes behind a balancer |
-//! | [`process`], [`scratch`] | processes and folders that last as long as a test needs them |
+//! | [`scratch`] | folders that last as long as a test needs them |
 //! | [`control`] | what the server saw, and making it do something |
 //! | [`http`] | the few plain HTTP requests that takes |
 //! | [`front`] | a TCP proxy in front of a server that does harm on request |
@@ -40,12 +40,10 @@ pub mod faults;
 pub mod front;
 pub mod group;
 pub mod http;
-pub(crate) mod making;
 pub mod mismatch;
 pub mod nginx;
 pub mod outage;
 mod port;
-pub mod process;
 pub mod protocol;
 pub mod report;
 pub mod runner;

@@ -3,19 +3,21 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
-use std::io::{self, BufRead, BufReader};
+use std::io;
 use std::net::{Ipv4Addr, TcpStream};
-use std::process::{Child, ChildStdout, Stdio};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
+pub use sio_servers::StartError;
+pub use sio_servers::making::{PYTHON, SOCKETIOXIDE};
+
+use sio_servers::Started;
+use sio_servers::making::Making;
+use sio_servers::process::STOP_LIMIT;
 
 use crate::certificates::Certificates;
 use crate::control::Control;
-use crate::making::Making;
-use crate::process::{self, Output, STOP_LIMIT, lock};
 
 /// The servers, in the order of the tables.
 pub const SERVERS: [&str; 17] = [
@@ -44,12 +46,6 @@ pub const TOO_NEW: [&str; 2] = ["3.0.5", "3.1.2-no-eio3"];
 /// The server that refuses clients of Engine.IO 3.
 pub const REFUSING: &str = "4.8.4-no-eio3";
 
-/// The server of python-socketio.
-pub const PYTHON: &str = "python-4.6.1";
-
-/// The server of socketioxide.
-pub const SOCKETIOXIDE: &str = "socketioxide-0.18";
-
 /// The servers that are also tested as they are deployed: with TLS and behind proxies.
 pub const DEPLOYED: [&str; 3] = ["0.9.19", "1.4.5", "2.5.1"];
 
@@ -58,17 +54,11 @@ pub const CLUSTERED: &str = "2.5.1";
 /// Where such a node runs from: the same version, with what it tells the other nodes by.
 const NODE_FOLDER: &str = "2.5.1-redis";
 
-const START_LIMIT: Duration = Duration::from_secs(20);
-/// What the programs that start servers end with when one does not run on this machine.
-const NOT_HERE: i32 = 3;
-
 /// A process that serves one version of socket.io on several ports. It is ended when this is dropped.
 pub struct Server {
     setup: Setup,
-    ports: BTreeMap<String, u16>,
+    started: Started,
     control: Control,
-    process: Mutex<Child>,
-    output: Output,
 }
 
 /// What a server is started with, so that it can be started again.
@@ -78,48 +68,6 @@ struct Setup {
     making: Making,
     flags: Vec<OsString>,
     certificates: Option<Arc<Certificates>>,
-}
-
-/// Why a server did not start, in one sentence.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StartError {
-    text: String,
-    not_here: bool,
-}
-
-impl StartError {
-    pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            not_here: false,
-        }
-    }
-
-    pub(crate) fn not_here(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            not_here: true,
-        }
-    }
-
-    /// Whether the server cannot run on this machine: a reason to skip it, not a failure.
-    #[must_use]
-    pub fn is_not_here(&self) -> bool {
-        self.not_here
-    }
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl std::error::Error for StartError {}
-
-#[derive(Deserialize)]
-struct Ready {
-    ports: BTreeMap<String, u16>,
 }
 
 impl Server {
@@ -134,16 +82,6 @@ impl Server {
         if DEPLOYED.contains(&name) {
             setup = setup.with_tls().map_err(StartError::new)?;
         }
-        Self::launch(setup, None)
-    }
-
-    /// Starts a server that shall be fast: built for that where it is built, and without TLS.
-    ///
-    /// # Errors
-    /// As [`start`](Self::start).
-    pub fn start_to_measure(name: &str) -> Result<Self, StartError> {
-        let mut setup = setup_of(name)?;
-        setup.making = setup.making.fast();
         Self::launch(setup, None)
     }
 
@@ -171,32 +109,14 @@ impl Server {
     }
 
     fn launch(setup: Setup, main: Option<u16>) -> Result<Self, StartError> {
-        let mut process = spawn(&setup, main)?;
-        let output = process.stderr.take().map(Output::keep);
-        let output = output.ok_or_else(|| StartError::new("its standard error is missing"))?;
-        let ready = match process.stdout.take() {
-            Some(stdout) => wait_until_ready(stdout),
-            None => Err("its standard output is missing".to_owned()),
-        };
-        let ready = ready.map_err(|why| {
-            let status = process::stop(&mut process);
-            let said = output.last_words();
-            if status == Some(NOT_HERE) {
-                return StartError::not_here(said);
-            }
-            let name = &setup.name;
-            StartError::new(format!(
-                "the server {name} did not start: {why}; it said: {said}"
-            ))
-        });
-        let ports = ready?.ports;
-        let control = ports.get("control").copied().unwrap_or_default();
+        let mut flags = setup.flags.clone();
+        flags.extend(main.map(|port| format!("--main={port}").into()));
+        let started = Started::launch(&setup.name, &setup.making, &flags)?;
+        let control = started.ports().get("control").copied();
         Ok(Self {
             setup,
-            ports,
-            control: Control::new(control),
-            process: Mutex::new(process),
-            output,
+            control: Control::new(control.unwrap_or_default()),
+            started,
         })
     }
 
@@ -218,12 +138,12 @@ impl Server {
     /// If the server has no such variant: the test names one that does not exist.
     #[must_use]
     pub fn port(&self, variant: &str) -> u16 {
-        match self.ports.get(variant) {
+        match self.ports().get(variant) {
             Some(port) => *port,
             None => panic!(
                 "the server {} has no port {variant:?}, only {:?}",
                 self.name(),
-                self.ports
+                self.ports()
             ),
         }
     }
@@ -231,7 +151,7 @@ impl Server {
     /// All ports by the names of their variants.
     #[must_use]
     pub fn ports(&self) -> &BTreeMap<String, u16> {
-        &self.ports
+        self.started.ports()
     }
 
     /// The certificates of its ports with TLS, and of the clients they know.
@@ -246,12 +166,6 @@ impl Server {
         }
     }
 
-    /// The id of its process.
-    #[must_use]
-    pub fn id(&self) -> u32 {
-        lock(&self.process).id()
-    }
-
     /// What the server saw, and making it do something.
     #[must_use]
     pub fn control(&self) -> &Control {
@@ -261,7 +175,7 @@ impl Server {
     /// What the process wrote to standard error, the newest part of it.
     #[must_use]
     pub fn output(&self) -> String {
-        self.output.text()
+        self.started.output()
     }
 
     /// Kills the process, which has no time to say goodbye to anybody. Returns when nobody listens on its port `main` any
@@ -270,13 +184,7 @@ impl Server {
     /// # Errors
     /// If it cannot be killed, or somebody still listens after 2 s.
     pub fn kill(&self) -> io::Result<()> {
-        {
-            let mut process = lock(&self.process);
-            process.kill()?;
-            process.wait()?;
-            // Where a server runs on another Node, that one ends with its standard input.
-            drop(process.stdin.take());
-        }
+        self.started.kill()?;
         let deadline = Instant::now() + STOP_LIMIT;
         while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port("main"))).is_ok() {
             if Instant::now() >= deadline {
@@ -289,13 +197,7 @@ impl Server {
 
     /// Ends the process: closes its standard input, waits 2 s at most, then kills it. A second call does nothing.
     pub fn stop(&self) {
-        _ = process::stop(&mut lock(&self.process));
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.stop();
+        self.started.stop();
     }
 }
 
@@ -303,7 +205,7 @@ impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
             .field("name", &self.name())
-            .field("ports", &self.ports)
+            .field("ports", self.ports())
             .finish_non_exhaustive()
     }
 }
@@ -342,35 +244,6 @@ impl Setup {
         self.flags.push(flag);
         self.certificates = Some(Arc::new(certificates));
         Ok(self)
-    }
-}
-
-fn spawn(setup: &Setup, main: Option<u16>) -> Result<Child, StartError> {
-    let mut command = setup.making.command();
-    command
-        .args(&setup.flags)
-        .args(main.map(|port| format!("--main={port}")))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| setup.making.cannot_start(&error))
-}
-
-fn wait_until_ready(stdout: ChildStdout) -> Result<Ready, String> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        let mut line = String::new();
-        let read = BufReader::new(stdout).read_line(&mut line);
-        // Nobody listens any more if it took too long.
-        drop(sender.send(read.map(|_| line)));
-    });
-    match receiver.recv_timeout(START_LIMIT) {
-        Ok(Ok(line)) if line.is_empty() => Err("it ended before its ready line".to_owned()),
-        Ok(Ok(line)) => serde_json::from_str(&line)
-            .map_err(|error| format!("{error} in its ready line {line:?}")),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("no ready line within {START_LIMIT:?}")),
     }
 }
 

@@ -53,19 +53,26 @@ pub fn markdown(results: &Results) -> String {
             .rows
             .iter()
             .filter(|row| {
-                is_at(row, server) && row.clients.iter().any(|client| client.family == family)
+                row.server.as_deref() == server
+                    && row.clients.iter().any(|client| client.family == family)
             })
             .collect();
         let title = match server {
-            FAST => "the fast server",
-            other => other,
+            Some(FAST) => "On the fast server",
+            Some(other) => &format!("On {other}"),
+            None => "Without a server",
         };
         let protocol = match family {
             Family::Modern => "1.x and later",
             Family::Legacy => "0.9",
         };
-        let _ = writeln!(out, "\n## On {title}, {protocol}\n");
-        table(&mut out, &rows, family, server == FAST);
+        let _ = writeln!(out, "\n## {title}, {protocol}\n");
+        table(
+            &mut out,
+            &rows,
+            family,
+            server.is_none_or(|server| server == FAST),
+        );
     }
     let _ = writeln!(out, "\n## What was compared\n");
     for (name, package) in packages(results) {
@@ -74,16 +81,11 @@ pub fn markdown(results: &Results) -> String {
     out
 }
 
-/// What has no server stands with the fast one.
-fn is_at(row: &RowResult, server: &str) -> bool {
-    row.server.as_deref().unwrap_or(FAST) == server
-}
-
 /// Where there is something to tell of, in the order of the rows.
-fn places(results: &Results) -> Vec<(&str, Family)> {
+fn places(results: &Results) -> Vec<(Option<&str>, Family)> {
     let mut places = Vec::new();
     for row in &results.rows {
-        let server = row.server.as_deref().unwrap_or(FAST);
+        let server = row.server.as_deref();
         for family in [Family::Modern, Family::Legacy] {
             let place = (server, family);
             let is_there = row.clients.iter().any(|client| client.family == family);

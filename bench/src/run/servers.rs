@@ -1,15 +1,13 @@
 //! The servers that are measured on.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
 use serde::Deserialize;
-use sio_conformance::process;
-use sio_conformance::server::{self, SOCKETIOXIDE};
+use sio_servers::Started;
+use sio_servers::making::{Making, SOCKETIOXIDE};
+use sio_servers::process;
 
 use super::cores::Cores;
 use super::results::Missing;
@@ -26,7 +24,7 @@ const START_LIMIT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) enum Running {
     Fast { process: Child, port: u16 },
-    Real(server::Server),
+    Real(Started),
 }
 
 impl Running {
@@ -36,7 +34,7 @@ impl Running {
             let started = start_fast(cores.command(program).arg("serve"));
             return started.map_err(Missing::failed);
         }
-        let server = server::Server::start_to_measure(name);
+        let server = Started::launch(name, &Making::of(name).fast(), &[]);
         let server = server.map_err(|error| match error.is_not_here() {
             true => Missing::cannot(error.to_string()),
             false => Missing::failed(error.to_string()),
@@ -49,7 +47,7 @@ impl Running {
     pub(super) fn url(&self) -> String {
         let port = match self {
             Self::Fast { port, .. } => *port,
-            Self::Real(server) => server.port("main"),
+            Self::Real(server) => server.ports().get("main").copied().unwrap_or_default(),
         };
         format!("http://127.0.0.1:{port}")
     }
@@ -72,19 +70,10 @@ fn start_fast(command: &mut Command) -> Result<Running, String> {
     let cannot = |why: String| format!("the fast server did not start: {why}");
     let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let mut process = child.map_err(|error| cannot(error.to_string()))?;
-    let (sender, receiver) = mpsc::channel();
-    let stdout = process.stdout.take();
-    thread::spawn(move || {
-        let mut line = String::new();
-        if let Some(stdout) = stdout
-            && BufReader::new(stdout).read_line(&mut line).is_ok()
-        {
-            // Nobody listens any more if it took too long.
-            _ = sender.send(line);
-        }
-    });
-    let line = receiver.recv_timeout(START_LIMIT);
-    let line = line.map_err(|_| "no line with its port".to_owned());
+    let line = match process.stdout.take() {
+        Some(stdout) => process::first_line(stdout, START_LIMIT),
+        None => Err("its standard output is missing".to_owned()),
+    };
     let ready = line.and_then(|line| {
         serde_json::from_str::<Ready>(&line).map_err(|error| format!("{error} in {line:?}"))
     });

@@ -32,6 +32,8 @@ pub(super) fn packet(packet: &[u8], sink: &mut impl Sink) -> Result<Next, &'stat
             sink.packet(&[b"0::"]);
             return Ok(Next::Close);
         }
+        // Clients ask so how far the server is.
+        b"8" if !id.is_empty() => sink.packet(&[b"6:::", id]),
         // A heartbeat's answer, an ack, and nothing.
         b"2" | b"6" | b"8" => {}
         b"5" => {
@@ -151,6 +153,8 @@ mod tests {
                 vec!["3 of 2", r#"5:::{"name":"tick-end","args":[3]}"#],
             ),
             ("2::", vec![]),
+            ("8:99::", vec!["6:::99"]),
+            ("8::", vec![]),
             ("0::", vec!["0::"]),
         ] {
             let mut kept = Kept::default();

@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::io::Read;
+use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, ChildStderr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -60,6 +60,26 @@ impl fmt::Debug for Output {
     }
 }
 
+/// The first line that a process writes, which is how servers say that they are ready.
+///
+/// # Errors
+/// If there is none within `limit`.
+pub fn first_line(stdout: impl Read + Send + 'static, limit: Duration) -> Result<String, String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut line = String::new();
+        let read = BufReader::new(stdout).read_line(&mut line);
+        // Nobody listens any more if it took too long.
+        drop(sender.send(read.map(|_| line)));
+    });
+    match receiver.recv_timeout(limit) {
+        Ok(Ok(line)) if line.is_empty() => Err("it ended before its ready line".to_owned()),
+        Ok(Ok(line)) => Ok(line),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("no ready line within {limit:?}")),
+    }
+}
+
 /// Closes the standard input of a process, which tells it to end, and kills it if it takes longer than [`STOP_LIMIT`].
 /// Returns the status it ended with by itself. A second call does nothing.
 pub fn stop(process: &mut Child) -> Option<i32> {
@@ -79,6 +99,6 @@ pub fn stop(process: &mut Child) -> Option<i32> {
 }
 
 /// What a thread that panicked has left is as good as before: these locks guard nothing that could be half done.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

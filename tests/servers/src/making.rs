@@ -4,13 +4,19 @@ use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::server::StartError;
+use crate::StartError;
 
-const PYTHON: &str = if cfg!(windows) { "python" } else { "python3" };
+/// The server of python-socketio.
+pub const PYTHON: &str = "python-4.6.1";
+
+/// The server of socketioxide.
+pub const SOCKETIOXIDE: &str = "socketioxide-0.18";
+
+const PYTHON_PROGRAM: &str = if cfg!(windows) { "python" } else { "python3" };
 
 /// What starts a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Making {
+pub enum Making {
     /// `node-server/app.js`, with a folder of a version.
     Node(String),
     /// `python-server/app.py`.
@@ -21,7 +27,7 @@ pub(crate) enum Making {
 
 /// How a Rust program was built: Cargo's folder of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Profile {
+pub enum Profile {
     /// Built fast.
     Debug,
     /// Runs fast.
@@ -30,7 +36,7 @@ pub(crate) enum Profile {
 
 impl Making {
     /// How the server of that name is started.
-    pub(crate) fn of(name: &str) -> Self {
+    pub fn of(name: &str) -> Self {
         if name.starts_with("python-") {
             return Self::Python;
         }
@@ -42,7 +48,7 @@ impl Making {
     }
 
     /// The same, built to run fast, where that is a choice.
-    pub(crate) fn fast(self) -> Self {
+    pub fn fast(self) -> Self {
         match self {
             Self::Rust(_) => Self::Rust(Profile::Release),
             other => other,
@@ -50,7 +56,7 @@ impl Making {
     }
 
     /// The command, which flags may follow.
-    pub(crate) fn command(&self) -> Command {
+    pub fn command(&self) -> Command {
         match self {
             Self::Node(folder) => {
                 let mut command = Command::new("node");
@@ -59,7 +65,7 @@ impl Making {
                 command
             }
             Self::Python => {
-                let mut command = Command::new(PYTHON);
+                let mut command = Command::new(PYTHON_PROGRAM);
                 command.current_dir(at_root("python-server"));
                 command.arg("app.py");
                 command
@@ -75,16 +81,16 @@ impl Making {
     }
 
     /// Why the command did not even start. Node is needed in any case, the others where they are there.
-    pub(crate) fn cannot_start(&self, error: &io::Error) -> StartError {
+    pub fn cannot_start(&self, error: &io::Error) -> StartError {
         match self {
             Self::Node(_) => StartError::new(format!(
                 "Node.js 18.3 or newer is needed as `node` on the PATH ({error}); \
                  `cargo xtask test-servers` installs all the rest"
             )),
             Self::Python if error.kind() == ErrorKind::NotFound => StartError::not_here(format!(
-                "python-socketio needs Python 3 as `{PYTHON}` on the PATH"
+                "python-socketio needs Python 3 as `{PYTHON_PROGRAM}` on the PATH"
             )),
-            Self::Python => StartError::new(format!("cannot start {PYTHON}: {error}")),
+            Self::Python => StartError::new(format!("cannot start {PYTHON_PROGRAM}: {error}")),
             Self::Rust(profile) => {
                 let task = match profile {
                     Profile::Debug => "test-servers",
@@ -99,5 +105,5 @@ impl Making {
 }
 
 fn at_root(folder: &str) -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join(folder)
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(folder)
 }
