@@ -316,7 +316,9 @@ fn complaint(err: &str) -> String {
     let named = lines().find(|line| line.contains("Error: "));
     let line = match (named, lines().next()) {
         (Some(line), _) => line,
-        (None, Some(first)) if first.starts_with("Traceback") => lines().next_back().unwrap_or(first),
+        (None, Some(first)) if first.starts_with("Traceback") => {
+            lines().next_back().unwrap_or(first)
+        }
         (None, first) => first.unwrap_or("it said nothing"),
     };
     line.chars().take(COMPLAINT).collect()

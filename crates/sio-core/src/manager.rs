@@ -264,7 +264,8 @@ impl<S: Session, W> Manager<S, W> {
             handshake_by: None,
             doing: None,
             loss: None,
-            namespaces: Vec::new(),
+            // Most programs have no other.
+            namespaces: Vec::with_capacity(1),
             effects: VecDeque::new(),
             epoch: 0,
             sid: None,

@@ -480,7 +480,7 @@ impl<P: Session> ClientBuilder<P> {
         let wire_log = self.wire_log.take();
         let event_loop = self.event_loop.take();
         let options = self.check()?;
-        let event_loop = event_loop.map_or_else(EventLoop::new, Ok)?;
+        let event_loop = event_loop.map_or_else(EventLoop::for_one, Ok)?;
         let core = Core::new(options, event_loop, wire_log);
         let space = core.space(&core.options.endpoint.target.namespace);
         let client = Client::new(core, space);

@@ -11,6 +11,7 @@
 
 mod burst;
 mod link;
+mod threads;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -35,6 +36,7 @@ use crate::wire_log::WireLog;
 
 use self::burst::Burst;
 use self::link::Link;
+use self::threads::{Threads, join_all};
 
 /// Who waits for an ack.
 pub(crate) enum Waiter {
@@ -76,7 +78,7 @@ pub(crate) struct Core<P: Session> {
     backlog: Backlog,
     /// Whether there is a WebSocket, so that waiting in the poll can bring an ack.
     drivable: AtomicBool,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    threads: Mutex<Threads>,
     /// Held while threads are joined, and while they are started.
     joining: Mutex<()>,
     life: Mutex<Life>,
@@ -207,7 +209,7 @@ impl<P: Session> Core<P> {
         loop {
             let runs = lock(&self.life).runs;
             if !runs {
-                join_all(std::mem::take(&mut *lock(&self.threads)));
+                join_all(lock(&self.threads).take_all());
             }
             let link = self.lock_link();
             if lock(&self.life).runs == runs {
@@ -441,7 +443,7 @@ impl<P: Session> Core<P> {
         let joining = lock(&self.joining);
         // If it was opened again, then by somebody who has joined the threads.
         if !lock(&self.life).runs {
-            join_all(std::mem::take(&mut *lock(&self.threads)));
+            join_all(lock(&self.threads).take_all());
             self.event_loop.join();
         }
         drop(joining);
@@ -572,14 +574,23 @@ impl<P: Session> Core<P> {
 
     // --- for the link -------------------------------------------------------------------------------------------
 
-    /// Keeps a thread to be joined on close.
+    /// Keeps a thread that was told to end, to be joined.
     fn keep(&self, thread: JoinHandle<()>) {
-        let mut threads = lock(&self.threads);
-        // Only dropped, one that is about to end would not be waited for by anybody.
-        let (ended, running) = threads.drain(..).partition(JoinHandle::is_finished);
-        *threads = running;
-        join_all(ended);
-        threads.push(thread);
+        lock(&self.threads).keep(thread);
+    }
+
+    /// What an HTTP lane does last.
+    fn ender(&self) -> impl FnOnce() + Send + 'static {
+        let this = self.this.clone();
+        move || {
+            let Some(core) = this.upgrade() else { return };
+            lock(&core.threads).note_end();
+            let token = lock(&core.burst).token;
+            if let Some(token) = token {
+                // If nobody drives now, whoever does next joins it.
+                core.event_loop.ask_for_turn(token);
+            }
+        }
     }
 
     /// What an HTTP lane does with an answer.
@@ -685,16 +696,6 @@ fn log_answer(input: &Input) {
     }
 }
 
-/// Waits for the end of threads, except the current one's.
-fn join_all(threads: Vec<JoinHandle<()>>) {
-    let current = thread::current().id();
-    for thread in threads {
-        if thread.thread().id() != current && thread.join().is_err() {
-            tracing::error!("a thread of the client panicked");
-        }
-    }
-}
-
 impl Backlog {
     fn set(&self, bytes: usize) {
         let before = self.bytes.swap(bytes, Ordering::AcqRel);
@@ -725,7 +726,10 @@ impl Backlog {
 
 impl<P: Session> Driven for Core<P> {
     fn drive(&self, due: Due) -> bool {
-        self.process(|link, now| link.advance(due, now))
+        let again = self.process(|link, now| link.advance(due, now));
+        let ended = lock(&self.threads).take_ended();
+        join_all(ended);
+        again
     }
 }
 

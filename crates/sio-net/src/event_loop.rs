@@ -28,6 +28,10 @@ pub(crate) use self::seat::Waiting;
 /// No member has it: members count from 0.
 const WAKER: Token = Token(usize::MAX);
 
+/// How many sockets a shared loop hears of at once, and one of a single client, with its waker.
+const EVENTS: usize = 256;
+const EVENTS_OF_ONE: usize = 4;
+
 /// One thread that waits for the sockets of many clients.
 ///
 /// A client has a loop and a thread of its own unless its builder was given this with
@@ -67,12 +71,21 @@ impl EventLoop {
     /// # Errors
     /// The operating system has no file descriptors left.
     pub fn new() -> Result<Self> {
+        Self::with_events(EVENTS)
+    }
+
+    /// The loop of one client.
+    pub(crate) fn for_one() -> Result<Self> {
+        Self::with_events(EVENTS_OF_ONE)
+    }
+
+    fn with_events(events: usize) -> Result<Self> {
         let setup = |error: io::Error| Error::transport("setting up the event loop", error);
         let poll = Poll::new().map_err(setup)?;
         let registry = poll.registry().try_clone().map_err(setup)?;
         let waker = Waker::new(poll.registry(), WAKER).map_err(setup)?;
         let shared = Shared {
-            seat: Seat::new(poll, waker),
+            seat: Seat::new(poll, waker, events),
             registry,
             members: Mutex::default(),
             thread: NeededThread::new("sio-loop"),

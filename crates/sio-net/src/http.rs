@@ -79,11 +79,13 @@ struct State {
 }
 
 impl Lane {
-    /// Starts the thread. Each answer goes to `answer`, on that thread; of a streamed one, each piece and the end.
+    /// Starts the thread. Each answer goes to `answer`, on that thread; of a streamed one, each piece and the end. The last
+    /// that the thread does is `end`.
     pub(crate) fn start(
         method: Method,
         config: HttpConfig,
         answer: impl Fn(Input) + Send + 'static,
+        end: impl FnOnce() + Send + 'static,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
@@ -115,6 +117,8 @@ impl Lane {
             while let Some(request) = of_thread.next() {
                 client.execute(&request, report);
             }
+            drop(client);
+            end();
         };
         let thread = thread::Builder::new().name(name.to_owned()).spawn(run)?;
         Ok(Self {
@@ -630,9 +634,10 @@ mod tests {
             span: tracing::Span::none(),
         };
         let (answers, received) = mpsc::channel();
-        let lane = Lane::start(Method::Get, config, move |input| {
+        let answer = move |input| {
             let _ = answers.send(input);
-        });
+        };
+        let lane = Lane::start(Method::Get, config, answer, || {});
         (lane.unwrap(), received)
     }
 

@@ -610,7 +610,8 @@ impl<P: Session> Link<P> {
             max_body: self.options.limits.message_bytes,
             span: self.span.clone(),
         };
-        Lane::start(method, config, core.answerer(self.manager.epoch()))
+        let answer = core.answerer(self.manager.epoch());
+        Lane::start(method, config, answer, core.ender())
     }
 
     /// Cancelling ends the lane: only so does what blocks in it end. Another request gets another lane.

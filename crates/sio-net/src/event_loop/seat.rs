@@ -17,9 +17,6 @@ use crate::sync::lock;
 /// How long the loop thread leaves the seat to callers after the last of them left.
 const GRACE: Duration = Duration::from_millis(2);
 
-/// How many sockets are told of at once; of more, the next time.
-const EVENTS: usize = 256;
-
 /// A thread that wants the seat; called when it may be free.
 pub(crate) trait Waiting: Send + Sync {
     /// Whether there is nothing to wait for any more.
@@ -57,8 +54,9 @@ struct State {
 }
 
 impl Seat {
-    pub(super) fn new(poll: Poll, waker: Waker) -> Self {
-        let events = Events::with_capacity(EVENTS);
+    /// `events` sockets are told of at once; of more, the next time.
+    pub(super) fn new(poll: Poll, waker: Waker, events: usize) -> Self {
+        let events = Events::with_capacity(events);
         Self {
             poll: Mutex::new(PollSet { poll, events }),
             state: Mutex::new(State {
@@ -250,7 +248,7 @@ mod tests {
     fn seat() -> Seat {
         let poll = Poll::new().unwrap();
         let waker = Waker::new(poll.registry(), Token(0)).unwrap();
-        let seat = Seat::new(poll, waker);
+        let seat = Seat::new(poll, waker, 4);
         seat.open();
         seat
     }
