@@ -264,7 +264,7 @@ impl<S: Session, W> Manager<S, W> {
             handshake_by: None,
             doing: None,
             loss: None,
-            // Most programs have no other.
+            // Most connections have only the root, and room for four would be a kilobyte more.
             namespaces: Vec::with_capacity(1),
             effects: VecDeque::new(),
             epoch: 0,

@@ -161,7 +161,8 @@ pub trait SocketExt: Socket {
     /// Emits an event: a tuple is several arguments, `()` none, anything else (a `Vec` too) one.
     ///
     /// Returns when the event was handed to the connection, or, while that is being made again, to its queue; that it
-    /// arrived, only an ack tells.
+    /// arrived, only an ack tells. Events that follow closely on each other leave together, a moment later; a program that
+    /// ends calls [`close`](Socket::close), which sends them.
     ///
     /// # Errors
     /// [`Error::Usage`] for a reserved name, for bytes on 0.9, which has none, or for a full queue; [`Error::Encode`] if the

@@ -12,8 +12,8 @@ use tungstenite::error::ProtocolError;
 use tungstenite::handshake::MidHandshake;
 use tungstenite::handshake::client::generate_key;
 use tungstenite::handshake::headers::MAX_HEADERS;
-use tungstenite::protocol::WebSocketConfig;
 use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{ClientHandshake, HandshakeError, Message, Utf8Bytes, WebSocket};
 
 use crate::cookies::Cookies;
@@ -23,7 +23,10 @@ use crate::http::{AnswersInTls, ClosedWithoutAnswer, TLS_ALERT, text};
 use crate::stream::Stream;
 
 /// The buffer to read into. tungstenite would take 128 KiB for every connection.
-const READ_BUFFER: usize = 4 << 10;
+const READ_BUFFER: usize = 1 << 10;
+
+/// From this size on, a message keeps the memory that it was read to.
+const LARGE: usize = 4 << 10;
 
 /// How much is gathered before it is written, unless a burst ends first.
 const WRITE_BUFFER: usize = 64 << 10;
@@ -31,8 +34,10 @@ const WRITE_BUFFER: usize = 64 << 10;
 /// How much is read at once. What brings no message (pings, empty fragments) could keep the reader busy for ever.
 const READ_AT_ONCE: usize = 32 << 10;
 
-/// How much is read ahead of tungstenite while much comes: with its small buffer it would make a call for every 4 KiB.
-const AHEAD: usize = 64 << 10;
+/// How much is read ahead of tungstenite, which with its small buffer would make a call for every kilobyte: when that was
+/// filled once, and when this was filled, too.
+const AHEAD: usize = 8 << 10;
+const FAR_AHEAD: usize = 64 << 10;
 
 /// What a WebSocket connection is made with.
 #[derive(Debug, Clone)]
@@ -50,6 +55,15 @@ pub(crate) struct WebSocketRequest {
     pub(crate) rules: WebSocketRules,
     /// Whether the server has not answered anything so far.
     pub(crate) is_first: bool,
+}
+
+impl WebSocketRequest {
+    /// The handshake is done: only what errors say is still needed.
+    fn forget(&mut self) {
+        self.headers = HeaderMap::new();
+        self.target = String::new();
+        self.authority = String::new();
+    }
 }
 
 /// A WebSocket in one of its stages.
@@ -134,7 +148,8 @@ impl WebSocketLeg {
                 Stage::Handshaking(handshake) => match handshake.handshake() {
                     Ok((socket, response)) => {
                         self.store_cookies(response.headers());
-                        self.stage = Stage::Open(Box::new(socket));
+                        self.stage = Stage::Open(Box::new(self.with_small_buffer(socket)));
+                        self.request.forget();
                         return Progress::Input(Input::WebSocketOpened);
                     }
                     Err(HandshakeError::Interrupted(handshake)) => {
@@ -233,15 +248,28 @@ impl WebSocketLeg {
         let request = self
             .upgrade_request()
             .map_err(|error| Error::transport(self.context(), error))?;
-        let config = WebSocketConfig::default()
+        let is_plain = matches!(stream, Stream::Plain(_));
+        let stream = Repaired::new(stream, self.request.rules);
+        let config = Some(self.config());
+        ClientHandshake::start(Watched::new(stream, is_plain), request, config)
+            .map_err(|error| Error::transport(self.context(), error))
+    }
+
+    fn config(&self) -> WebSocketConfig {
+        WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .write_buffer_size(WRITE_BUFFER)
             .max_message_size(Some(self.request.max_message))
-            .max_frame_size(Some(self.request.max_message));
-        let is_plain = matches!(stream, Stream::Plain(_));
-        let stream = Repaired::new(stream, self.request.rules);
-        ClientHandshake::start(Watched::new(stream, is_plain), request, Some(config))
-            .map_err(|error| Error::transport(self.context(), error))
+            .max_frame_size(Some(self.request.max_message))
+    }
+
+    /// tungstenite goes on with the buffer that it read the handshake's answer to. A new one is smaller, and nothing is lost
+    /// if no frame was in there.
+    fn with_small_buffer(&self, socket: WebSocket<Socket>) -> WebSocket<Socket> {
+        if socket.get_ref().in_handshake {
+            return socket;
+        }
+        WebSocket::from_raw_socket(socket.into_inner(), Role::Client, Some(self.config()))
     }
 
     fn upgrade_request(&self) -> Result<http::Request<()>, http::Error> {
@@ -477,7 +505,7 @@ const SHARED: usize = PIECE / 4;
 
 impl Small {
     fn text(&mut self, text: Utf8Bytes) -> ByteString {
-        if !self.in_burst && text.len() < READ_BUFFER {
+        if !self.in_burst && text.len() < LARGE {
             self.in_burst = true;
             return text.as_str().into();
         }
@@ -488,7 +516,7 @@ impl Small {
     fn apart(&mut self, bytes: Bytes) -> Bytes {
         let in_burst = std::mem::replace(&mut self.in_burst, true);
         match bytes.len() {
-            READ_BUFFER.. => bytes,
+            LARGE.. => bytes,
             ..=SHARED if in_burst => {
                 if self.piece.capacity() < bytes.len() {
                     self.piece = BytesMut::with_capacity(PIECE);
@@ -536,6 +564,8 @@ pub(crate) struct Watched<S> {
     stream: S,
     /// The first bytes, the handshake's answer included, until the first message was read.
     head: Option<Vec<u8>>,
+    /// Whether the end of the handshake's answer was not seen. What comes behind it is kept ahead.
+    in_handshake: bool,
     /// How much may be read before it pretends that there is nothing more for now.
     left: usize,
     /// How much was written since somebody last asked.
@@ -556,6 +586,7 @@ impl<S> Watched<S> {
             head: Some(Vec::new()),
             // The handshake has bounds of its own.
             left: usize::MAX,
+            in_handshake: true,
             written: 0,
             ahead: Ahead::default(),
         }
@@ -645,6 +676,7 @@ impl Ahead {
     fn read(&mut self, stream: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
         if self.start == self.end {
             if !self.much {
+                self.buffer = Vec::new();
                 let count = stream.read(buffer)?;
                 self.much = count == buffer.len() && !buffer.is_empty();
                 return Ok(count);
@@ -657,8 +689,18 @@ impl Ahead {
         Ok(count)
     }
 
+    /// Keeps what was read and is to be read again.
+    fn keep(&mut self, bytes: &[u8]) {
+        self.buffer = bytes.to_vec();
+        (self.start, self.end) = (0, bytes.len());
+    }
+
     fn fill(&mut self, stream: &mut impl Read) -> io::Result<()> {
-        self.buffer.resize(AHEAD, 0);
+        if self.buffer.is_empty() {
+            self.buffer.resize(AHEAD, 0);
+        } else if self.end == self.buffer.len() {
+            self.buffer.resize(FAR_AHEAD, 0);
+        }
         match stream.read(&mut self.buffer) {
             Ok(count) => {
                 (self.start, self.end) = (0, count);
@@ -686,8 +728,29 @@ impl<S: Read> Read for Watched<S> {
             }
             let room = Self::HEAD.saturating_sub(head.len()).min(count);
             head.extend_from_slice(&buffer[..room]);
+            // In a head that is larger than what is kept, the end is not looked for.
+            if self.in_handshake
+                && room == count
+                && let Some(end) = end_of_handshake(head)
+            {
+                let behind = head.len() - end;
+                head.truncate(end);
+                self.in_handshake = false;
+                self.ahead.keep(&buffer[count - behind..count]);
+                return Ok(count - behind);
+            }
         }
         Ok(count)
+    }
+}
+
+/// Where the answer ends that opens the WebSocket, if this is one; read as tungstenite does, so that both see the same end.
+fn end_of_handshake(answer: &[u8]) -> Option<usize> {
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut response = httparse::Response::new(&mut headers);
+    match response.parse(answer) {
+        Ok(httparse::Status::Complete(end)) if response.code == Some(101) => Some(end),
+        _ => None,
     }
 }
 
@@ -748,7 +811,7 @@ mod tests {
 
     #[test]
     fn much_is_read_ahead_and_keeps_no_memory_when_it_is_over() {
-        for (size, most_asked) in [(100, 2), (4096, 2), (AHEAD, 3), (10 * AHEAD + 1, 13)] {
+        for (size, most_asked) in [(100, 2), (4096, 2), (FAR_AHEAD, 4), (10 * FAR_AHEAD, 13)] {
             let all: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
             let mut supply = Supply {
                 left: all.clone(),

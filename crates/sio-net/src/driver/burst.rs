@@ -64,3 +64,53 @@ impl Burst {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sio_core::Encoded;
+    use sio_core::manager::ROOT_ID;
+
+    use super::*;
+
+    fn emit(size: usize) -> Emit<Waiter> {
+        Emit::new(Encoded::event("e", &"x".repeat(size)).unwrap())
+    }
+
+    #[test]
+    fn only_what_comes_soon_after_another_emit_follows_it() {
+        let start = Instant::now();
+        let mut burst = Burst::default();
+        assert!(!burst.follows(start));
+        assert!(burst.follows(start + CLOSELY / 2));
+        assert!(burst.follows(start + CLOSELY), "soon after the last one");
+        assert!(!burst.follows(start + 2 * CLOSELY));
+    }
+
+    #[test]
+    fn it_is_full_with_many_emits_or_with_many_bytes() {
+        let mut burst = Burst::default();
+        for _ in 0..EMITS {
+            assert!(!burst.is_full());
+            burst.push(ROOT_ID, emit(1));
+        }
+        assert!(burst.is_full());
+        let mut taken = Vec::new();
+        burst.take(&mut taken);
+        assert_eq!(taken.len(), EMITS);
+        assert!(burst.is_empty() && !burst.is_full());
+        burst.push(ROOT_ID, emit(BYTES));
+        assert!(burst.is_full());
+    }
+
+    #[test]
+    fn what_is_taken_stands_behind_what_was_taken_before() {
+        let mut burst = Burst::default();
+        let mut taken = Vec::new();
+        for size in [1, 2, 3] {
+            burst.push(ROOT_ID, emit(size));
+            burst.take(&mut taken);
+        }
+        let sizes: Vec<usize> = taken.iter().map(|(_, emit)| emit.payload.size()).collect();
+        assert_eq!(sizes, [9, 10, 11]);
+    }
+}
