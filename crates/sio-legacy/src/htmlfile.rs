@@ -152,7 +152,7 @@ impl Scripts {
         self.place = Place::Between;
         let (literal, was_invalid) = payload::from_utf8(literal);
         self.invalid_utf8 += usize::from(was_invalid);
-        literal::string(literal).map_err(|error| HtmlfileError::Json {
+        literal::string(&literal, &literal).map_err(|error| HtmlfileError::Json {
             offset,
             reason: error.to_string(),
         })

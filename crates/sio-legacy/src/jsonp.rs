@@ -36,7 +36,7 @@ pub fn unwrap(body: ByteString) -> Result<Call, JsonpError> {
         found: excerpt(&body),
     })?;
     let string = |literal: &str| {
-        literal::string(body.slice_ref(literal)).map_err(|error| JsonpError::Json {
+        literal::string(&body, literal).map_err(|error| JsonpError::Json {
             reason: error.to_string(),
         })
     };

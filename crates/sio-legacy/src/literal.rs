@@ -3,15 +3,15 @@
 use bytestring::ByteString;
 use sio_core::payload::replace_lone;
 
-/// What a literal, quotes included, stands for: a slice of it, unless it has escapes.
+/// What a literal inside of `text`, quotes included, stands for: a slice of it, unless it has escapes.
 ///
 /// Surrogate escapes without a partner, which servers on newer Node write, become U+FFFD. That is one UTF-16 unit like
 /// the half it replaces, so lengths inside a wrapped payload stay right.
-pub(crate) fn string(literal: ByteString) -> serde_json::Result<ByteString> {
-    if let Some(plain) = plain(&literal) {
-        return Ok(literal.slice_ref(plain));
+pub(crate) fn string(text: &ByteString, literal: &str) -> serde_json::Result<ByteString> {
+    if let Some(plain) = plain(literal) {
+        return Ok(text.slice_ref(plain));
     }
-    let (literal, _) = replace_lone(literal);
+    let (literal, _) = replace_lone(text.slice_ref(literal));
     serde_json::from_str::<String>(&literal).map(ByteString::from)
 }
 
@@ -51,18 +51,22 @@ pub(crate) fn scan(json: &[u8], mut from: usize) -> Result<usize, usize> {
 mod tests {
     use super::*;
 
+    fn string(literal: &ByteString) -> serde_json::Result<ByteString> {
+        super::string(literal, literal)
+    }
+
     #[test]
     fn plain_literals_are_not_copied() {
         let literal = ByteString::from_static("\"한/\u{2028}\"");
-        let content = string(literal.clone()).unwrap();
+        let content = string(&literal).unwrap();
         assert_eq!(content, "한/\u{2028}");
         assert_eq!(content.as_ptr(), literal[1..].as_ptr());
-        assert_eq!(string("\"\"".into()).unwrap(), "");
+        assert_eq!(string(&"\"\"".into()).unwrap(), "");
     }
 
     #[test]
     fn escapes_are_undone_and_lone_halves_replaced() {
-        let read = |literal: &'static str| string(literal.into()).unwrap();
+        let read = |literal: &'static str| string(&literal.into()).unwrap();
         assert_eq!(read(r#""a\/b\"\\\n\ud83d\ude00""#), "a/b\"\\\n😀");
         assert_eq!(read(r#""a\ud83db\\ud83d""#), "a\u{fffd}b\\ud83d");
     }
@@ -72,7 +76,7 @@ mod tests {
         for literal in [
             "", "\"", "a", "\"a", "\"a\"b\"", "\"\n\"", r#""\x""#, r#""\"#, "'a'",
         ] {
-            assert!(string(literal.into()).is_err(), "{literal}");
+            assert!(string(&literal.into()).is_err(), "{literal}");
         }
     }
 

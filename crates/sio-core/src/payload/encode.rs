@@ -319,7 +319,11 @@ fn write_array<T: Serialize + ?Sized>(
     out.push(b'[');
     if let Some(name) = name {
         name.serialize(&mut Json::with_formatter(out, TakeBytes::new(found)))?;
-        name_end = ascii_len(out);
+        name_end = if name.is_ascii() {
+            out.len()
+        } else {
+            ascii_len(out)
+        };
         out.push(b',');
     }
     args.serialize(Spread {

@@ -46,7 +46,7 @@ fn usual(data: &ByteString) -> Option<(ByteString, Args)> {
         // It fails for anything that is no array by its first and last character.
         Args::values(data.slice_ref(array), Vec::new()).ok()?
     };
-    let name = literal::string(data.slice_ref(name)).ok()?;
+    let name = literal::string(data, name).ok()?;
     Some((name, args))
 }
 
@@ -103,7 +103,7 @@ fn arguments(data: &ByteString, value: Option<&str>) -> Result<Args, EventError>
 
 /// What a literal inside of `data` stands for.
 fn string(data: &ByteString, json: &str) -> Result<ByteString, EventError> {
-    literal::string(data.slice_ref(json)).map_err(|error| broken(data, json, error))
+    literal::string(data, json).map_err(|error| broken(data, json, error))
 }
 
 fn broken(data: &str, rest: &str, reason: impl ToString) -> EventError {

@@ -91,16 +91,21 @@ impl PacketType {
 
     /// The digit on the wire.
     pub fn digit(self) -> &'static str {
+        &self.start()[..1]
+    }
+
+    /// What a packet begins with: the digit, and the first colon.
+    pub(crate) fn start(self) -> &'static str {
         match self {
-            Self::Disconnect => "0",
-            Self::Connect => "1",
-            Self::Heartbeat => "2",
-            Self::Message => "3",
-            Self::Json => "4",
-            Self::Event => "5",
-            Self::Ack => "6",
-            Self::Error => "7",
-            Self::Noop => "8",
+            Self::Disconnect => "0:",
+            Self::Connect => "1:",
+            Self::Heartbeat => "2:",
+            Self::Message => "3:",
+            Self::Json => "4:",
+            Self::Event => "5:",
+            Self::Ack => "6:",
+            Self::Error => "7:",
+            Self::Noop => "8:",
         }
     }
 }

@@ -32,16 +32,16 @@ pub fn heartbeat() -> ByteString {
 /// Empty text is written without the third colon, as the reference implementations do.
 pub fn message(id: Option<u64>, endpoint: &str, text: &str) -> ByteString {
     let head = Head::asking(PacketType::Message, id, AckMode::Plain, endpoint);
-    head.write(if text.is_empty() {
-        &[]
+    if text.is_empty() {
+        head.write(&[])
     } else {
-        std::slice::from_ref(&text)
-    })
+        head.write(&[":", text])
+    }
 }
 
 /// A JSON value: `4:::{"a":1}`. With an id it asks for a plain acknowledgement: `4:1::{"a":1}`.
 pub fn json(id: Option<u64>, endpoint: &str, json: &str) -> ByteString {
-    Head::asking(PacketType::Json, id, AckMode::Plain, endpoint).write(&[json])
+    Head::asking(PacketType::Json, id, AckMode::Plain, endpoint).write(&[":", json])
 }
 
 /// An event: `5:::{"name":"n","args":[1,2]}`. With an id it asks for an answer with data: `5:1+::…`.
@@ -52,9 +52,15 @@ pub fn json(id: Option<u64>, endpoint: &str, json: &str) -> ByteString {
 pub fn event(id: Option<u64>, endpoint: &str, name_json: &str, arguments_json: &str) -> ByteString {
     let head = Head::asking(PacketType::Event, id, AckMode::Data, endpoint);
     if arguments_json.is_empty() {
-        head.write(&["{\"name\":", name_json, "}"])
+        head.write(&[":{\"name\":", name_json, "}"])
     } else {
-        head.write(&["{\"name\":", name_json, ",\"args\":[", arguments_json, "]}"])
+        head.write(&[
+            ":{\"name\":",
+            name_json,
+            ",\"args\":[",
+            arguments_json,
+            "]}",
+        ])
     }
 }
 
@@ -68,11 +74,11 @@ pub fn event(id: Option<u64>, endpoint: &str, name_json: &str, arguments_json: &
 pub fn ack(endpoint: &str, id: &str, arguments_json: &str) -> ByteString {
     let head = Head::bare(PacketType::Ack, endpoint);
     if arguments_json.is_empty() {
-        head.write(&[id])
+        head.write(&[":", id])
     } else if memchr::memchr(b'+', arguments_json.as_bytes()).is_none() {
-        head.write(&[id, "+[", arguments_json, "]"])
+        head.write(&[":", id, "+[", arguments_json, "]"])
     } else {
-        head.write(&[id, "+[", &without_plus(arguments_json), "]"])
+        head.write(&[":", id, "+[", &without_plus(arguments_json), "]"])
     }
 }
 
@@ -94,7 +100,7 @@ pub fn packet(packet: &Packet) -> ByteString {
     };
     match &packet.data {
         None => head.write(&[]),
-        Some(data) => head.write(&[data]),
+        Some(data) => head.write(&[":", data]),
     }
 }
 
@@ -126,7 +132,7 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// `type ":" [ id [ "+" ] ] ":" endpoint [ ":" data ]`, in one allocation; without any part of data there is no third colon
+    /// `type ":" [ id [ "+" ] ] ":" endpoint [ ":" data ]`, in one allocation. The first part of data brings its colon.
     fn write(&self, data: &[&str]) -> ByteString {
         let mut digits = itoa::Buffer::new();
         let id = match self.id {
@@ -135,18 +141,13 @@ impl<'a> Head<'a> {
             None => "",
         };
         let has_plus = self.id.is_some() && self.ack == AckMode::Data;
-        let head = [
-            self.packet_type.digit(),
-            ":",
-            id,
-            if has_plus { "+:" } else { ":" },
-            self.endpoint,
-            if data.is_empty() { "" } else { ":" },
-        ];
+        let colon = if has_plus { "+:" } else { ":" };
+        let head = [self.packet_type.start(), id, colon, self.endpoint];
         let size = |pieces: &[&str]| pieces.iter().map(|piece| piece.len()).sum::<usize>();
         let mut text = String::with_capacity(size(&head) + size(data));
-        text.extend(head);
-        text.extend(data.iter().copied());
+        for piece in head.iter().chain(data).filter(|piece| !piece.is_empty()) {
+            text.push_str(piece);
+        }
         text.into()
     }
 }
