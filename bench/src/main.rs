@@ -6,8 +6,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use lexopt::prelude::{Long, Short, Value, ValueExt as _};
+use serde::Serialize;
 use sio_bench::client::Which;
+use sio_bench::flow::{self, Case};
 use sio_bench::run::{self, Plan, report};
+use sio_bench::scale::hold::{self, Order};
+use sio_bench::scale::{self, Driver};
 use sio_bench::serve::{Server, Timing};
 use sio_bench::work::{CANNOT, Failure, Task, Work};
 
@@ -17,6 +21,9 @@ bench client v1|legacy|limit-v1|limit-legacy WORK URL COUNT [EXTRA]
                                 does a work on a server, and prints what it took
 bench run [--quick] [--only WORK]… [--client NAME]… [--repeats N]
                                 all clients on all servers, side by side; tables in target/bench
+bench scale [--seconds N] [--most N]
+                                many idle and active connections: what each costs
+bench flow                      too much comes, or has to leave: what is held
 works: ack, window, flood, buffers, polling, connect, idle";
 
 /// What went wrong: the command line, or the run.
@@ -29,6 +36,15 @@ enum Problem {
 impl From<lexopt::Error> for Problem {
     fn from(error: lexopt::Error) -> Self {
         Self::Usage(error.to_string())
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Cannot(why) => Self::Cannot(why),
+            Failure::Wrong(why) => Self::Failed(why),
+        }
     }
 }
 
@@ -63,6 +79,9 @@ fn command() -> Result<(), Problem> {
             "serve" => serve(arguments),
             "client" => client(arguments),
             "run" => run(arguments),
+            "scale" => scale(arguments),
+            "hold" => hold(arguments),
+            "flow" => flow(arguments),
             name => Err(Problem::Usage(format!("there is no command {name:?}"))),
         },
         Some(Long("help") | Short('h')) | None => {
@@ -92,7 +111,12 @@ fn serve(mut arguments: lexopt::Parser) -> Result<(), Problem> {
     Ok(server.stop()?)
 }
 
-fn client(mut arguments: lexopt::Parser) -> Result<(), Problem> {
+fn client(arguments: lexopt::Parser) -> Result<(), Problem> {
+    let (which, task) = read_task(&values(arguments)?).map_err(Problem::Usage)?;
+    print_line(&which.run(&task)?)
+}
+
+fn values(mut arguments: lexopt::Parser) -> Result<Vec<String>, Problem> {
     let mut values = Vec::new();
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -100,15 +124,81 @@ fn client(mut arguments: lexopt::Parser) -> Result<(), Problem> {
             argument => return Err(argument.unexpected().into()),
         }
     }
-    let (which, task) = read_task(&values).map_err(Problem::Usage)?;
-    match which.run(&task) {
-        Ok(line) => {
-            let line = serde_json::to_string(&line).map_err(io::Error::from)?;
-            writeln!(io::stdout(), "{line}")?;
-            Ok(())
+    Ok(values)
+}
+
+fn print_line(line: &impl Serialize) -> Result<(), Problem> {
+    let line = serde_json::to_string(line).map_err(io::Error::from)?;
+    Ok(writeln!(io::stdout(), "{line}")?)
+}
+
+fn scale(mut arguments: lexopt::Parser) -> Result<(), Problem> {
+    let mut plan = scale::Plan {
+        seconds: 60,
+        most: 10_000,
+        program: std::env::current_exe()?,
+    };
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("seconds") => plan.seconds = arguments.value()?.parse()?,
+            Long("most") => plan.most = arguments.value()?.parse()?,
+            argument => return Err(argument.unexpected().into()),
         }
-        Err(Failure::Cannot(why)) => Err(Problem::Cannot(why)),
-        Err(Failure::Wrong(why)) => Err(Problem::Failed(why)),
+    }
+    let (text, is_whole) = scale::run(&plan).map_err(Problem::Failed)?;
+    write!(io::stdout(), "{text}")?;
+    if is_whole {
+        Ok(())
+    } else {
+        Err(Problem::Failed(
+            "not everything could be measured; why stands above".into(),
+        ))
+    }
+}
+
+/// A process of `scale`.
+fn hold(arguments: lexopt::Parser) -> Result<(), Problem> {
+    let values = values(arguments)?;
+    let [which, driver, url, count, seconds, active] = &values[..] else {
+        return Err(Problem::Usage("hold is for `bench scale` alone".into()));
+    };
+    let usage = |why: String| Problem::Usage(why);
+    let number = |text: &String| number(text).map_err(Problem::Usage);
+    let order = Order {
+        driver: Driver::named(driver).map_err(usage)?,
+        url: url.clone(),
+        connections: number(count)?,
+        time: Duration::from_secs(number(seconds)? as u64),
+        active: number(active)?,
+    };
+    print_line(&match which.parse().map_err(usage)? {
+        Which::V1 => hold::run::<sio_v1::Session>(&order)?,
+        Which::Legacy => hold::run::<sio_legacy::Session>(&order)?,
+        _ => return Err(usage("only our own clients are held".into())),
+    })
+}
+
+fn flow(arguments: lexopt::Parser) -> Result<(), Problem> {
+    let values = values(arguments)?;
+    let usage = |why: String| Problem::Usage(why);
+    let (text, all_hold) = match &values[..] {
+        [] => flow::run(&std::env::current_exe()?).map_err(Problem::Failed)?,
+        // A process of its own.
+        [which, case, url] => {
+            let case: Case = case.parse().map_err(usage)?;
+            match which.parse().map_err(usage)? {
+                Which::V1 => case.run::<sio_v1::Session>(url)?,
+                Which::Legacy => case.run::<sio_legacy::Session>(url)?,
+                _ => return Err(usage("only our own clients are tried".into())),
+            }
+        }
+        _ => return Err(usage("flow takes nothing".into())),
+    };
+    write!(io::stdout(), "{text}")?;
+    if all_hold {
+        Ok(())
+    } else {
+        Err(Problem::Failed("not every bound held".into()))
     }
 }
 
@@ -152,10 +242,6 @@ fn read_task(values: &[String]) -> Result<(Which, Task), String> {
         [which, work, url, count, extra] => ([which, work, url, count], Some(extra)),
         _ => return Err("a client, a work, a URL and a count are needed".into()),
     };
-    let number = |text: &String| {
-        let number = text.parse::<usize>();
-        number.map_err(|error| format!("{text:?} is no number: {error}"))
-    };
     let work: Work = work.parse()?;
     let task = Task {
         work,
@@ -167,4 +253,9 @@ fn read_task(values: &[String]) -> Result<(Which, Task), String> {
         return Err("a count of 0 measures nothing".into());
     }
     Ok((which.parse()?, task))
+}
+
+fn number(text: &String) -> Result<usize, String> {
+    let number = text.parse();
+    number.map_err(|error| format!("{text:?} is no number: {error}"))
 }

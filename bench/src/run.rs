@@ -11,7 +11,7 @@ pub mod results;
 pub mod servers;
 pub mod statistics;
 
-mod child;
+pub(crate) mod child;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -244,6 +244,10 @@ fn measure(plan: &Plan, row: Row, url: &str, turns: &mut [Turns<'_>]) {
     for turn in &mut *turns {
         let most = row.most().min(turn.contender.most(row.work));
         let least = row.least().min(most);
+        if least == most {
+            turn.count = most;
+            continue;
+        }
         match once(plan, row, turn.contender, url, least) {
             Ok(line) => turn.count = enough(&line, least, most, plan.run_seconds()),
             Err(why) => turn.missing = Some(why),

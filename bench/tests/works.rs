@@ -193,3 +193,66 @@ fn many_connections_are_held() {
     assert!(Which::LimitV1.run(&task).is_ok());
     server.stop().unwrap();
 }
+
+/// Some clients of 0.9 end a session by a request of its own, and wait until their poll is answered.
+#[test]
+fn polls_of_a_session_that_ends_are_answered() {
+    use std::io::{Read as _, Write as _};
+
+    let server = Server::start(Timing::default()).unwrap();
+    let ask = |path: &str| {
+        let mut stream = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        stream
+    };
+    let hear = |mut stream: TcpStream| {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        body.to_owned()
+    };
+    let handshake = hear(ask("/socket.io/1/"));
+    let sid = handshake.split(':').next().unwrap();
+    let path = format!("/socket.io/1/xhr-polling/{sid}");
+    assert_eq!(hear(ask(&path)), "1::");
+    let poll = ask(&path);
+    assert_eq!(hear(ask(&format!("{path}?disconnect=1"))), "");
+    // Which of the two came first, nothing tells.
+    let last = hear(poll);
+    assert!(["0::", "7:::1+0"].contains(&last.as_str()), "{last}");
+    server.stop().unwrap();
+}
+
+/// Held connections have heartbeats and acks, on one loop and on threads of their own.
+#[test]
+fn connections_are_held() {
+    use sio_bench::scale::Driver;
+    use sio_bench::scale::hold::{self, Order};
+
+    let timing = Timing {
+        interval: Duration::from_millis(50),
+        ..Timing::default()
+    };
+    let server = Server::start(timing).unwrap();
+    for (driver, active) in [(Driver::Loop, 3), (Driver::Threads, 0)] {
+        let order = Order {
+            driver,
+            url: url(&server),
+            connections: 5,
+            time: Duration::from_millis(400),
+            active,
+        };
+        for held in [
+            hold::run::<sio_v1::Session>(&order),
+            hold::run::<sio_legacy::Session>(&order),
+        ] {
+            let held = held.unwrap();
+            assert_eq!((held.connections, held.active), (5, active));
+            assert!(held.packets >= 5, "no heartbeats: {held:?}");
+            assert_eq!(held.acks > 0, active > 0, "{held:?}");
+        }
+    }
+    server.stop().unwrap();
+}

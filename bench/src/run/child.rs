@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 
 /// How a program ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Ended {
+pub(crate) struct Ended {
     /// `None` if a signal ended it.
-    pub(super) status: Option<i32>,
-    pub(super) out: String,
-    pub(super) err: String,
+    pub(crate) status: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 /// Runs a program to its end. One that takes longer than `limit` is killed.
-pub(super) fn run(command: &mut Command, limit: Duration) -> Result<Ended, String> {
+pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Ended, String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let child = command
         .stdin(Stdio::null())

@@ -22,7 +22,7 @@ const START_LIMIT: Duration = Duration::from_secs(10);
 
 /// A server that runs. It ends when this is dropped.
 #[derive(Debug)]
-pub(super) enum Running {
+pub(crate) enum Running {
     Fast { process: Child, port: u16 },
     Real(Started),
 }
@@ -31,8 +31,7 @@ impl Running {
     /// Starts a server by its name. `program` is `bench`.
     pub(super) fn start(name: &str, program: &Path, cores: Cores) -> Result<Self, Missing> {
         if name == FAST {
-            let started = start_fast(cores.command(program).arg("serve"));
-            return started.map_err(Missing::failed);
+            return Self::start_fast(program, cores, &[]).map_err(Missing::failed);
         }
         let server = Started::launch(name, &Making::of(name).fast(), &[]);
         let server = server.map_err(|error| match error.is_not_here() {
@@ -43,8 +42,17 @@ impl Running {
         Ok(Self::Real(server))
     }
 
+    /// Starts the fast server, which may be told more.
+    pub(crate) fn start_fast(
+        program: &Path,
+        cores: Cores,
+        arguments: &[&str],
+    ) -> Result<Self, String> {
+        start_fast(cores.command(program).arg("serve").args(arguments))
+    }
+
     /// Its URL.
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         let port = match self {
             Self::Fast { port, .. } => *port,
             Self::Real(server) => server.ports().get("main").copied().unwrap_or_default(),

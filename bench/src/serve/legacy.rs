@@ -12,6 +12,9 @@ const MARK: &[u8] = "\u{fffd}".as_bytes();
 /// The packet that tells of a new session.
 pub(super) const CONNECTED: &[u8] = b"1::";
 
+/// The packet that ends one.
+pub(super) const DISCONNECTED: &[u8] = b"0::";
+
 /// The answer to a handshake.
 pub(super) fn handshake(sid: &str) -> String {
     format!("{sid}:60:60:websocket,xhr-polling")
@@ -29,7 +32,7 @@ pub(super) fn packet(packet: &[u8], sink: &mut impl Sink) -> Result<Next, &'stat
     }
     match kind {
         b"0" => {
-            sink.packet(&[b"0::"]);
+            sink.packet(&[DISCONNECTED]);
             return Ok(Next::Close);
         }
         // Clients ask so how far the server is.

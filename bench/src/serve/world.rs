@@ -128,6 +128,13 @@ impl World {
             .ok_or("a version that is not 1")?
             .trim_end_matches('/');
         match (behind.split_once('/'), &request.key) {
+            (Some((_, sid)), None) if request.query("disconnect").is_some() => {
+                http::answer(OK, b"", connection.output.tail());
+                if let Some(mut session) = self.sessions.remove(sid) {
+                    session.queue.push(legacy::DISCONNECTED.to_vec());
+                    self.answers.extend(session.take_answer());
+                }
+            }
             (None, None) => {
                 let sid = self.new_sid();
                 let body = legacy::handshake(&sid);
