@@ -125,6 +125,10 @@ fn cases() -> Vec<Case> {
 /// # Errors
 /// If the server does not start.
 pub fn run(plan: &Plan) -> Result<(String, bool), String> {
+    // Those that are started from here may have as many.
+    if let Err(why) = allow_files(plan.most) {
+        eprintln!("{why}");
+    }
     let interval = INTERVAL.as_millis().to_string();
     let arguments = ["--interval", &interval];
     let server = Running::start_fast(&plan.program, Cores::Any, &arguments)?;
