@@ -1,6 +1,6 @@
 //! The tasks of the workspace; `cargo xtask` alone lists them.
 //!
-//! One file per task: [`demo`], [`serve`], [`test_servers`], [`soak`], [`fuzz`], [`bench`], [`ci`]. Beside them [`command_line`]
+//! One file per task: [`demo`], [`serve`], [`test_servers`], [`soak`], [`fuzz`], [`mod@bench`], [`ci`]. Beside them [`command_line`]
 //! (what may be asked for), [`servers`] (those of tests) and [`peers`] (other clients; [`node`], [`python`] and [`rust`] install
 //! both), [`packages`] (proxies and balancers), [`tidy`] (rules no linter knows), [`process`], [`toolchain`] and [`counts`].
 //!
