@@ -33,6 +33,9 @@ const SMALL_BUFFER: usize = 64 << 10;
 /// This server keeps no more than 20,000 packets for a client; what comes above that is lost.
 const OXIDE_BURST: usize = 15_000;
 
+/// Idle connections in a quick look.
+const QUICK_IDLE: usize = 100;
+
 /// What is measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
@@ -53,6 +56,14 @@ pub struct Plan {
 impl Plan {
     fn repeats(&self) -> usize {
         self.repeats.unwrap_or(if self.quick { 3 } else { 5 })
+    }
+
+    /// The largest count.
+    fn most(&self, row: Row) -> usize {
+        match row.work {
+            Work::Idle if self.quick => QUICK_IDLE,
+            _ => row.most(),
+        }
     }
 
     /// How long one run should take.
@@ -125,13 +136,15 @@ impl Row {
             (_, Work::Buffers) => 300,
             (_, Work::Polling) => 5_000,
             (_, Work::Connect) => 500,
-            (_, Work::Idle) => 100,
+            // The fewer there are, the more the first one's own costs weigh.
+            (_, Work::Idle) => 300,
         }
     }
 
     /// That of the first try.
     fn least(self) -> usize {
         match self.work {
+            // Their time is not what is measured: there is nothing to try.
             Work::Idle | Work::Codec => self.most(),
             Work::Buffers | Work::Connect => 5,
             _ => self.most() / 200,
@@ -242,7 +255,7 @@ impl<'a> Turns<'a> {
 
 fn measure(plan: &Plan, row: Row, url: &str, turns: &mut [Turns<'_>]) {
     for turn in &mut *turns {
-        let most = row.most().min(turn.contender.most(row.work));
+        let most = plan.most(row).min(turn.contender.most(row.work));
         let least = row.least().min(most);
         if least == most {
             turn.count = most;
