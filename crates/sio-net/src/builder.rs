@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytestring::ByteString;
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 use sio_core::event::Events;
 use sio_core::handler::{Handlers, IntoHandler};
 use sio_core::manager::countable;
@@ -94,6 +94,8 @@ pub struct ClientBuilder<P: Session> {
 impl<P: Session> ClientBuilder<P> {
     pub(crate) fn new(url: &str) -> Self {
         let mut parts = RequestParts::default();
+        // Few programs have headers of their own, and each connection keeps these.
+        parts.headers = HeaderMap::with_capacity(1);
         let agent = concat!("sio/", env!("CARGO_PKG_VERSION"));
         let agent = HeaderValue::from_static(agent);
         parts.headers.insert(header::USER_AGENT, agent);

@@ -209,7 +209,7 @@ impl<P: Session> Core<P> {
         loop {
             let runs = lock(&self.life).runs;
             if !runs {
-                join_all(lock(&self.threads).take_all());
+                self.join_kept();
             }
             let link = self.lock_link();
             if lock(&self.life).runs == runs {
@@ -443,7 +443,7 @@ impl<P: Session> Core<P> {
         let joining = lock(&self.joining);
         // If it was opened again, then by somebody who has joined the threads.
         if !lock(&self.life).runs {
-            join_all(lock(&self.threads).take_all());
+            self.join_kept();
             self.event_loop.join();
         }
         drop(joining);
@@ -579,6 +579,12 @@ impl<P: Session> Core<P> {
         lock(&self.threads).keep(thread);
     }
 
+    fn join_kept(&self) {
+        // Not locked while they are joined: the last they do is to note their end.
+        let all = lock(&self.threads).take_all();
+        join_all(all);
+    }
+
     /// What an HTTP lane does last.
     fn ender(&self) -> impl FnOnce() + Send + 'static {
         let this = self.this.clone();
@@ -587,8 +593,8 @@ impl<P: Session> Core<P> {
             lock(&core.threads).note_end();
             let token = lock(&core.burst).token;
             if let Some(token) = token {
-                // If nobody drives now, whoever does next joins it.
-                core.event_loop.ask_for_turn(token);
+                // Whoever drives joins it.
+                core.event_loop.demand_turn(token);
             }
         }
     }

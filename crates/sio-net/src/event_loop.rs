@@ -32,6 +32,10 @@ const WAKER: Token = Token(usize::MAX);
 const EVENTS: usize = 256;
 const EVENTS_OF_ONE: usize = 4;
 
+/// The stack of the loop's thread. No handler runs on it. It is so much smaller than those of HTTP that the system does
+/// not give it one of theirs, used up to the depth of an HTTP client: that would be 14 KiB more in each connection.
+const STACK: usize = 384 << 10;
+
 /// One thread that waits for the sockets of many clients.
 ///
 /// A client has a loop and a thread of its own unless its builder was given this with
@@ -88,7 +92,7 @@ impl EventLoop {
             seat: Seat::new(poll, waker, events),
             registry,
             members: Mutex::default(),
-            thread: NeededThread::new("sio-loop"),
+            thread: NeededThread::new("sio-loop").with_stack(STACK),
             handlers: HandlerThread::new(),
         };
         Ok(Self {
@@ -161,6 +165,19 @@ impl EventLoop {
             self.shared.seat.wake();
         }
         given
+    }
+
+    /// A member wants a turn soon, from whoever drives or would.
+    pub(crate) fn demand_turn(&self, token: Token) {
+        let mut members = self.shared.lock_members();
+        members.give_turn(token, Due::AGAIN);
+        let sleeps = members.sleeps();
+        drop(members);
+        if sleeps {
+            self.shared.seat.wake();
+        } else {
+            self.shared.seat.hurry();
+        }
     }
 
     /// For a caller that has left the seat: whose turn it is shall not have to wait for the next one.

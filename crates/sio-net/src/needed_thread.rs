@@ -9,6 +9,8 @@ use crate::sync::lock;
 /// See the [module](self).
 pub(crate) struct NeededThread {
     name: &'static str,
+    /// In bytes; `None` is Rust's default.
+    stack: Option<usize>,
     state: Mutex<State>,
     /// It ended, or is needed again.
     changed: Condvar,
@@ -27,9 +29,16 @@ impl NeededThread {
     pub(crate) fn new(name: &'static str) -> Self {
         Self {
             name,
+            stack: None,
             state: Mutex::default(),
             changed: Condvar::new(),
         }
+    }
+
+    /// With a stack of this size.
+    pub(crate) fn with_stack(mut self, bytes: usize) -> Self {
+        self.stack = Some(bytes);
+        self
     }
 
     /// One more needs it. If it does not run, it starts, with `run`, which returns as soon as [`ends`](Self::ends) says so.
@@ -37,6 +46,10 @@ impl NeededThread {
         let mut state = lock(&self.state);
         if !state.runs {
             let builder = thread::Builder::new().name(self.name.into());
+            let builder = match self.stack {
+                Some(bytes) => builder.stack_size(bytes),
+                None => builder,
+            };
             // The one before, if nobody joined it, has nothing left to do but to end.
             state.handle = Some(builder.spawn(run)?);
             state.runs = true;

@@ -1,6 +1,6 @@
 //! Who is driven by a loop, whose turn it is, and who has to be driven when.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -54,8 +54,8 @@ impl Due {
 /// See the [module](self).
 #[derive(Default)]
 pub(super) struct Members {
-    /// By token; tokens are not used again, so that what is late for one reaches no other.
-    members: BTreeMap<Token, Member>,
+    /// In the order of their tokens, which are not used again: what is late for one reaches no other.
+    members: Vec<Member>,
     next_token: usize,
     /// Whose turn it is, each once.
     turns: VecDeque<Token>,
@@ -65,6 +65,7 @@ pub(super) struct Members {
 }
 
 struct Member {
+    token: Token,
     driven: Arc<dyn Driven>,
     /// What stands in `deadlines` for it.
     deadline: Option<Instant>,
@@ -84,18 +85,33 @@ impl Members {
     pub(super) fn add(&mut self, driven: Arc<dyn Driven>) -> Token {
         let token = Token(self.next_token);
         self.next_token += 1;
-        let member = Member {
+        if self.members.is_empty() {
+            // Most loops have one, and room for four would be wasted on each of those.
+            self.members.reserve_exact(1);
+        }
+        self.members.push(Member {
+            token,
             driven,
             deadline: None,
             due: Due::default(),
-        };
-        self.members.insert(token, member);
+        });
         token
+    }
+
+    fn find(&self, token: Token) -> Option<usize> {
+        self.members
+            .binary_search_by_key(&token, |member| member.token)
+            .ok()
+    }
+
+    fn get_mut(&mut self, token: Token) -> Option<&mut Member> {
+        let at = self.find(token)?;
+        self.members.get_mut(at)
     }
 
     /// Turns it still has are passed over when they come.
     pub(super) fn remove(&mut self, token: Token) -> Option<Arc<dyn Driven>> {
-        let member = self.members.remove(&token)?;
+        let member = self.members.remove(self.find(token)?);
         if let Some(deadline) = member.deadline {
             self.deadlines.remove(&(deadline, token));
         }
@@ -104,16 +120,17 @@ impl Members {
 
     /// Notes a deadline, unless an earlier one is noted. Whether somebody sleeps longer than that.
     pub(super) fn note(&mut self, token: Token, due: Instant) -> bool {
-        let Some(member) = self.members.get_mut(&token) else {
+        let Some(member) = self.get_mut(token) else {
             return false; // it leaves with its deadlines
         };
-        if let Some(noted) = member.deadline {
-            if noted <= due {
-                return false;
-            }
-            self.deadlines.remove(&(noted, token));
+        let noted = member.deadline;
+        if noted.is_some_and(|noted| noted <= due) {
+            return false;
         }
         member.deadline = Some(due);
+        if let Some(noted) = noted {
+            self.deadlines.remove(&(noted, token));
+        }
         self.deadlines.insert((due, token));
         self.asleep_until
             .is_some_and(|until| until.is_none_or(|until| due < until))
@@ -143,7 +160,7 @@ impl Members {
             && at <= now
         {
             self.deadlines.pop_first();
-            if let Some(member) = self.members.get_mut(&token) {
+            if let Some(member) = self.get_mut(token) {
                 member.deadline = None;
             }
             self.give_turn(token, Due::DEADLINE);
@@ -158,19 +175,20 @@ impl Members {
 
     /// Gives a turn; false if there is no such member.
     pub(super) fn give_turn(&mut self, token: Token, why: Due) -> bool {
-        let Some(member) = self.members.get_mut(&token) else {
+        let Some(member) = self.get_mut(token) else {
             return false;
         };
-        if !member.due.is_any() {
+        let has_turn = member.due.is_any();
+        member.due.add(why);
+        if !has_turn {
             self.turns.push_back(token);
         }
-        member.due.add(why);
         true
     }
 
     pub(super) fn next_turn(&mut self) -> Option<(Token, Arc<dyn Driven>, Due)> {
         while let Some(token) = self.turns.pop_front() {
-            if let Some(member) = self.members.get_mut(&token) {
+            if let Some(member) = self.get_mut(token) {
                 let due = std::mem::take(&mut member.due);
                 return Some((token, Arc::clone(&member.driven), due));
             }
