@@ -178,7 +178,8 @@ where
     if first_two.next().is_none() {
         return first.to_owned();
     }
-    let frame = |packet: &str| 2 * MARK.len_utf8() + digits(frame_length(packet)) + packet.len();
+    // A unit takes a byte at least, so its length has no more digits than its size.
+    let frame = |packet: &str| 2 * MARK.len_utf8() + digits(packet.len()) + packet.len();
     let mut body = String::with_capacity(packets.clone().map(frame).sum());
     let mut length = itoa::Buffer::new();
     for packet in packets {

@@ -1,15 +1,17 @@
 //! Pure ASCII JSON: the one spelling that every server version reads alike.
 
+use std::str::Utf8Error;
+
 /// Writes every character beyond ASCII as `\uXXXX`, as a surrogate pair where it needs one, into memory of exactly the size
 /// that takes, and some more.
 ///
 /// `json` must be JSON: outside its strings there is nothing but ASCII, so the whole text can be treated alike.
 #[inline]
-pub(super) fn to_ascii(json: &str, room: usize) -> String {
+pub(super) fn to_ascii(json: &str, room: usize) -> Result<String, Utf8Error> {
     if json.is_ascii() {
         let mut ascii = String::with_capacity(json.len() + room);
         ascii.push_str(json);
-        ascii
+        Ok(ascii)
     } else {
         escape(json, room)
     }
@@ -29,42 +31,38 @@ pub(super) fn ascii_len(json: &[u8]) -> usize {
         .sum()
 }
 
-fn escape(json: &str, room: usize) -> String {
-    let mut ascii = String::with_capacity(ascii_len(json.as_bytes()) + room);
+fn escape(json: &str, room: usize) -> Result<String, Utf8Error> {
+    let mut ascii = Vec::with_capacity(ascii_len(json.as_bytes()) + room);
     let mut rest = json;
     while let Some(at) = rest.bytes().position(|byte| !byte.is_ascii()) {
         let (plain, others) = rest.split_at(at);
-        ascii.push_str(plain);
+        ascii.extend_from_slice(plain.as_bytes());
         let mut others = others.chars();
-        for unit in others.next().into_iter().flat_map(units) {
-            push_escape(&mut ascii, unit);
+        if let Some(character) = others.next() {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                ascii.extend_from_slice(&escaped(*unit));
+            }
         }
         rest = others.as_str();
     }
-    ascii.push_str(rest);
-    ascii
+    ascii.extend_from_slice(rest.as_bytes());
+    String::from_utf8(ascii).map_err(|error| error.utf8_error())
 }
 
-/// The UTF-16 code units of a character.
-fn units(character: char) -> impl Iterator<Item = u16> {
-    let mut units = [0; 2];
-    let count = character.encode_utf16(&mut units).len();
-    units.into_iter().take(count)
-}
-
-fn push_escape(ascii: &mut String, unit: u16) {
-    const DIGITS: [char; 16] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
-    ];
-    ascii.push_str("\\u");
-    for shift in [12, 8, 4, 0] {
-        ascii.push(DIGITS[usize::from(unit >> shift & 0xf)]);
-    }
+/// `\uXXXX`
+fn escaped(unit: u16) -> [u8; 6] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |shift: u16| DIGITS[usize::from(unit >> shift & 0xf)];
+    [b'\\', b'u', digit(12), digit(8), digit(4), digit(0)]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn to_ascii(json: &str, room: usize) -> String {
+        super::to_ascii(json, room).unwrap()
+    }
 
     #[test]
     fn ascii_stays_as_it_is() {

@@ -30,7 +30,7 @@ impl Scratch {
     /// The JSON that was written, as ASCII, with as much memory behind it as is asked for.
     #[inline]
     pub(super) fn into_ascii(mut self, room: usize) -> Result<String, Utf8Error> {
-        let text = to_ascii(std::str::from_utf8(&self.0)?, room);
+        let text = to_ascii(std::str::from_utf8(&self.0)?, room)?;
         if self.0.capacity() <= KEPT {
             self.0.clear();
             // As above.
