@@ -167,7 +167,7 @@ pub fn frame_length(packet: &str) -> usize {
 /// The body to post for these packets, in one allocation: a single packet as it is, several framed.
 ///
 /// No packet begins with U+FFFD, so a single one is never mistaken for a frame. The packets are walked three times (to
-/// count, to measure and to write), hence the `Clone`.
+/// count, to reserve and to write), hence the `Clone`.
 pub fn encode<'a, I>(packets: I) -> String
 where
     I: IntoIterator<Item = &'a str, IntoIter: Clone>,
