@@ -44,7 +44,7 @@ impl Assembler {
     /// # Errors
     ///
     /// [`AttachmentsMissing`](PacketError::AttachmentsMissing) where it waited already (2.5 and 4.x servers treat
-    /// that as an error too, 1.x forget the older packet), and what [`parse()`] finds.
+    /// that as an error too, 1.x forget the older packet), and what [`parse()`](super::parse()) finds.
     pub fn text(&mut self, text: ByteString) -> Result<Option<Assembled>, PacketError> {
         self.behind("", text)
     }
