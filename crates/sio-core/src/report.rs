@@ -26,7 +26,7 @@ pub struct Counters {
     pub bytes_received: u64,
     /// HTTP requests that were begun, those that open a WebSocket included.
     pub requests: u64,
-    /// Events delivered.
+    /// Events of namespaces that are joined. Those given up behind that count in `dropped_events`, too.
     pub events: u64,
     /// Acks that nobody waited for: late, doubled or never asked for.
     pub unknown_acks: u64,

@@ -34,11 +34,12 @@ use super::value::{AnyValue, Value};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Args {
     text: ByteString,
-    attachments: Option<Arc<[Bytes]>>,
+    /// A thin pointer: most events have none, and all are moved about.
+    attachments: Option<Arc<Vec<Bytes>>>,
     /// The first element of the array is the name of an event.
     named: bool,
     /// Where the arguments begin; 0 where the array is not written like most.
-    start: usize,
+    start: u32,
     repaired: bool,
 }
 
@@ -67,7 +68,9 @@ impl Args {
         let mut args = Self::values(text, attachments)?;
         args.named = true;
         let name = if let Some(name) = usual_name(&args.text) {
-            args.start = "[".len() + name.len() + "\"\"".len();
+            let start = "[".len() + name.len() + "\"\"".len();
+            // A name of four gigabytes is not written like most.
+            args.start = u32::try_from(start).unwrap_or(0);
             args.text.slice_ref(name)
         } else {
             args.start = 0;
@@ -97,12 +100,12 @@ impl Args {
         if !is_array || !text.trim_ascii_end().ends_with(']') {
             return Err(DecodeError::NotAnArray);
         }
-        let start = usize::from(text.starts_with('['));
+        let start = u32::from(text.starts_with('['));
         let (text, repaired) = replace_lone(text);
         Ok(Self {
             text,
             // An empty list would take memory, too.
-            attachments: (!attachments.is_empty()).then(|| attachments.into()),
+            attachments: (!attachments.is_empty()).then(|| Arc::new(attachments)),
             named: false,
             start,
             repaired,
@@ -156,7 +159,7 @@ impl Args {
     ///
     /// As for [`decode`](Self::decode).
     pub fn decode_borrowed<'a, T: Deserialize<'a>>(&'a self) -> Result<T, DecodeError> {
-        if let Some(elements) = Elements::new(&self.text, self.start)
+        if let Some(elements) = Elements::new(&self.text, self.start as usize)
             && let Ok(value) = Typed::new(&self.context(), false).visit_seq(elements)
         {
             return Ok(value);
@@ -218,7 +221,7 @@ impl Args {
 
     /// The attachments by index. Empty for a text packet.
     pub fn attachments(&self) -> &[Bytes] {
-        self.attachments.as_deref().unwrap_or_default()
+        self.attachments.as_deref().map_or(&[], Vec::as_slice)
     }
 
     /// The bytes of text and attachments together.
