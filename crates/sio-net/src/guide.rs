@@ -17,3 +17,6 @@ pub mod wire_log {}
 
 #[doc = include_str!("../docs/mismatch.md")]
 pub mod mismatch {}
+
+#[doc = include_str!("../docs/performance.md")]
+pub mod performance {}

@@ -340,7 +340,9 @@ impl Request {
     }
 
     /// Ends the connection.
-    pub fn close(self) {
+    pub fn close(mut self) {
+        // The client may ask again as soon as it sees the end.
+        self.flight = None;
         let _ = self.stream.shutdown(Shutdown::Both);
     }
 

@@ -142,7 +142,7 @@ fn the_log_shows<P: Protocol>(cx: &Context<P>) -> Outcome {
         (1, "not joined namespace=/nowhere error=")
     });
     // Handlers belong to no session.
-    let failed = "sio_net::dispatch: a handler failed namespace=/ error=";
+    let failed = ": a handler failed namespace=/ error=";
     let is_warning = |line: &&str| line.contains(" WARN ") && line.contains(failed);
     ensure!(lines.iter().any(is_warning), "no {failed:?} in:\n{log}");
     for (session, text) in shown {
