@@ -7,7 +7,20 @@ pub mod ours;
 use std::str::FromStr;
 
 use self::codec::Codec;
+use crate::measure::{Stopwatch, Took};
 use crate::work::{Outcome, Task, Work};
+
+/// Does something again and again, the warm-up first; what took the rest. Our clients and the limit are timed alike.
+fn each(task: &Task, mut once: impl FnMut(usize) -> Outcome<()>) -> Outcome<Took> {
+    for index in 0..task.warm_up() {
+        once(index)?;
+    }
+    let watch = Stopwatch::start();
+    for index in 0..task.count {
+        once(index)?;
+    }
+    Ok(watch.took())
+}
 
 /// Which client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use std::io::Write as _;
 
 use tungstenite::{Bytes, Message};
 
+use super::each;
 use crate::measure::{Stopwatch, Took, Usage};
 use crate::work::{Failure, Line, Outcome, Task, Work, wrong};
 
@@ -165,14 +166,7 @@ fn connect<D: Dialect>(task: &Task) -> Outcome {
         socket.wait_for::<D>(id(0), index)?;
         socket.end::<D>()
     };
-    for index in 0..task.warm_up() {
-        once(index)?;
-    }
-    let watch = Stopwatch::start();
-    for index in 0..task.count {
-        once(index)?;
-    }
-    Ok(Line::timed(task, watch.took()))
+    Ok(Line::timed(task, each(task, once)?))
 }
 
 fn idle<D: Dialect>(task: &Task) -> Outcome {

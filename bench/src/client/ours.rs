@@ -11,6 +11,7 @@ use sio_core::session::Session;
 use sio_core::{Error, Result, Transport};
 use sio_net::{Client, ClientBuilder};
 
+use super::each;
 use crate::measure::{Stopwatch, Took, Usage};
 use crate::work::{Failure, Line, Outcome, PATIENCE, Task, Work, wrong};
 
@@ -62,14 +63,7 @@ fn ask<P: Session>(client: &Client<P>, index: usize) -> Outcome<()> {
 
 fn acks<P: Session>(task: &Task, transport: Transport) -> Outcome {
     let client = builder::<P>(task, transport).connect()?;
-    for index in 0..task.warm_up() {
-        ask(&client, index)?;
-    }
-    let watch = Stopwatch::start();
-    for index in 0..task.count {
-        ask(&client, index)?;
-    }
-    let took = watch.took();
+    let took = each(task, |index| ask(&client, index))?;
     client.close()?;
     Ok(Line::timed(task, took))
 }
@@ -188,14 +182,7 @@ fn connect<P: Session>(task: &Task) -> Outcome {
         ask(&client, index)?;
         Ok(client.close()?)
     };
-    for index in 0..task.warm_up() {
-        once(index)?;
-    }
-    let watch = Stopwatch::start();
-    for index in 0..task.count {
-        once(index)?;
-    }
-    Ok(Line::timed(task, watch.took()))
+    Ok(Line::timed(task, each(task, once)?))
 }
 
 fn idle<P: Session>(task: &Task) -> Outcome {

@@ -113,6 +113,18 @@ impl Verdict {
         self.all_hold &= holds;
     }
 
+    /// What waits to be sent is bounded.
+    fn sends_within(&mut self, besides: u64, samples: &Samples) {
+        self.holds(
+            &format!(
+                "it grows by no more than {} MiB to be sent and {} MiB besides",
+                SEND_BUFFER / MIB,
+                besides / MIB
+            ),
+            samples.most_kib() <= SEND_BUFFER + besides,
+        );
+    }
+
     fn end(self) -> (String, bool) {
         (self.text, self.all_hold)
     }
@@ -260,15 +272,7 @@ fn deaf_peer<P: Protocol>() -> Outcome<(String, bool)> {
         ),
         &samples,
     );
-    let besides = 8 * MIB;
-    verdict.holds(
-        &format!(
-            "it grows by no more than {} MiB to be sent and {} MiB besides",
-            SEND_BUFFER / MIB,
-            besides / MIB
-        ),
-        samples.most_kib() <= SEND_BUFFER + besides,
-    );
+    verdict.sends_within(8 * MIB, &samples);
     verdict.holds("emits that find no room are refused", count(&refused) > 0);
     verdict.holds("a volatile emit is given up", !volatile);
     verdict.text.push_str(&format!(
@@ -317,15 +321,7 @@ fn many_threads<P: Protocol>(url: &str) -> Outcome<(String, bool)> {
         &format!("{THREADS} threads emit {EMITS} events each"),
         &samples,
     );
-    let besides = 16 * MIB;
-    verdict.holds(
-        &format!(
-            "it grows by no more than {} MiB to be sent and {} MiB besides",
-            SEND_BUFFER / MIB,
-            besides / MIB
-        ),
-        samples.most_kib() <= SEND_BUFFER + besides,
-    );
+    verdict.sends_within(16 * MIB, &samples);
     let sent = client.counters().packets_sent;
     verdict.holds(
         &format!("all {} left, in {seconds:.1} s", THREADS * EMITS),

@@ -87,3 +87,19 @@ mod tests {
         }
     }
 }
+
+/// Keeps what would be sent, for the tests of the dialects.
+#[cfg(test)]
+#[derive(Default)]
+pub(super) struct Kept(pub(super) Vec<String>);
+
+#[cfg(test)]
+impl Sink for Kept {
+    fn packet(&mut self, parts: &[&[u8]]) {
+        self.0.push(String::from_utf8(parts.concat()).unwrap());
+    }
+
+    fn ticks(&mut self, _: Dialect, count: usize, size: usize) {
+        self.0.push(format!("{count} of {size}"));
+    }
+}

@@ -173,21 +173,8 @@ fn read_binary(mut body: &[u8]) -> Result<Vec<&[u8]>, &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::application::Kept;
     use super::*;
-
-    /// Keeps packets.
-    #[derive(Default)]
-    struct Kept(Vec<String>);
-
-    impl Sink for Kept {
-        fn packet(&mut self, parts: &[&[u8]]) {
-            self.0.push(String::from_utf8(parts.concat()).unwrap());
-        }
-
-        fn ticks(&mut self, _: Dialect, count: usize, size: usize) {
-            self.0.push(format!("{count} of {size}"));
-        }
-    }
 
     fn answers(dialect: Dialect, text: &str) -> Vec<String> {
         let mut kept = Kept::default();

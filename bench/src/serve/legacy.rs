@@ -120,20 +120,8 @@ pub(super) fn read_payload(mut body: &[u8]) -> Result<Vec<&[u8]>, &'static str> 
 
 #[cfg(test)]
 mod tests {
+    use super::super::application::Kept;
     use super::*;
-
-    #[derive(Default)]
-    struct Kept(Vec<String>);
-
-    impl Sink for Kept {
-        fn packet(&mut self, parts: &[&[u8]]) {
-            self.0.push(String::from_utf8(parts.concat()).unwrap());
-        }
-
-        fn ticks(&mut self, _: Dialect, count: usize, size: usize) {
-            self.0.push(format!("{count} of {size}"));
-        }
-    }
 
     #[test]
     fn what_clients_say_is_answered() {
