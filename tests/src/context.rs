@@ -162,9 +162,10 @@ impl<P: Session> Context<P> {
             .proxy(Proxy::off())
             .reconnect(Reconnect::off())
             .connect_timeout(PATIENCE);
-        match shared_loop(&self.tag) {
-            Some(event_loop) => builder.event_loop(event_loop),
-            None => builder,
+        if shares(&self.tag) {
+            builder.event_loop(shared_loop())
+        } else {
+            builder
         }
     }
 
@@ -273,11 +274,16 @@ impl<P: Session> fmt::Debug for Context<P> {
     }
 }
 
-/// The clients of about every second case share one event loop; which, their tags decide, so that it stays the same.
-fn shared_loop(tag: &str) -> Option<&'static EventLoop> {
+/// Whether a case's clients share one event loop: those of about every second one do, and their tags decide which, so
+/// that it stays the same.
+fn shares(tag: &str) -> bool {
+    tag.bytes().fold(0, |sum, byte| sum ^ byte) % 2 == 1
+}
+
+/// The event loop that they share; it stays until the program ends.
+pub(crate) fn shared_loop() -> &'static EventLoop {
     static SHARED: LazyLock<EventLoop> = LazyLock::new(|| EventLoop::new().expect("an event loop"));
-    let is_odd = tag.bytes().fold(0, |sum, byte| sum ^ byte) % 2 == 1;
-    is_odd.then(|| &*SHARED)
+    &SHARED
 }
 
 /// The transports of a mode.

@@ -19,7 +19,7 @@ use sio_peer::alone::{PROMISED, client_threads};
 use self::conversation::Conversation;
 use self::schedule::Step;
 use crate::case::{Failure, Mode, Outcome};
-use crate::context::Context;
+use crate::context::{Context, shared_loop};
 use crate::ensure;
 use crate::front::Front;
 use crate::protocol::{DeadLink, Protocol, WithProtocol, of_server};
@@ -98,6 +98,7 @@ impl WithProtocol for Faults<'_> {
 }
 
 fn round<P: Protocol>(plan: &Plan, first: u64, end: u64) -> Outcome {
+    shared_loop();
     let files = open_files();
     let server = Server::start(&plan.server).map_err(|error| error.to_string())?;
     let server = Arc::new(server);
@@ -198,10 +199,35 @@ fn converse<P: Protocol>(cx: &Context<P>, tag: &str, steps: &[Step]) -> Outcome 
     }
     front.heal()?;
     talk.end()?;
-    conversation.settle()?;
+    conversation
+        .settle()
+        .map_err(|failure| format!("{failure}\n{}", last_carried(&front)))?;
     let doubled = steps.iter().any(Step::doubles);
     verdict::check(&conversation, &control, doubled)?;
     Ok(conversation.client().close()?)
+}
+
+/// What the last connections carried, for failures.
+fn last_carried(front: &Front) -> String {
+    const CONNECTIONS: usize = 6;
+    const BYTES: usize = 600;
+    let (up, down) = (front.from_clients(), front.from_servers());
+    let last = up.iter().zip(&down).enumerate();
+    let last = last.skip(up.len().saturating_sub(CONNECTIONS));
+    let end = |bytes: &[u8]| {
+        let shown = &bytes[bytes.len().saturating_sub(BYTES)..];
+        String::from_utf8_lossy(shown).into_owned()
+    };
+    let shown = last.map(|(number, (up, down))| {
+        format!(
+            "connection {number}: {} bytes up, ending with {:?}; {} bytes down, ending with {:?}",
+            up.len(),
+            end(up),
+            down.len(),
+            end(down)
+        )
+    });
+    shown.collect::<Vec<_>>().join("\n")
 }
 
 /// A client that gives up soon what does not answer, and tries again soon.

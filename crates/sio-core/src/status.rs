@@ -124,6 +124,10 @@ impl fmt::Display for ConnectionState {
 /// [`ReconnectError`](Self::ReconnectError); at last [`Connected`](Self::Connected) and
 /// [`Reconnected`](Self::Reconnected), or [`ReconnectFailed`](Self::ReconnectFailed). Every namespace that comes back is
 /// told each of them.
+///
+/// A namespace that was in and that the new session does not bring within its deadline has failed an attempt, too, but
+/// waits on: the server may be slow. When a second deadline has passed, the request or its answer is taken for lost: it is
+/// asked for once more, on 0.9, where that cannot be done, in a new session.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Status {

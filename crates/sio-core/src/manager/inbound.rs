@@ -132,9 +132,11 @@ impl<S: Session, W> Manager<S, W> {
         }
         let namespace = &mut self.namespaces[id.0];
         if !namespace.is_joining() {
+            self.granted_twice(id, now);
             return;
         }
         namespace.state = State::In;
+        namespace.unanswered = 0;
         namespace.returns = true;
         namespace.joins += 1;
         namespace.has_come = true;

@@ -7,6 +7,10 @@ use crate::error::{Deadline, Error};
 use crate::session::{Command, Session};
 use crate::status::Status;
 
+/// With so many deadlines gone by in a session that lives, the server is not slow: it does not know of the join, or its
+/// answer is lost.
+const FORGOTTEN: u32 = 2;
+
 impl<S: Session, W> Manager<S, W> {
     pub(super) fn join_expired(&mut self, id: NamespaceId, after: Duration, now: Instant) {
         if self.wait_on(id, after, now) {
@@ -50,14 +54,42 @@ impl<S: Session, W> Manager<S, W> {
         if !self.attempts.allows(attempt + 1) {
             return false;
         }
+        let error = Error::timeout(Deadline::Join, after);
+        namespace.unanswered += 1;
+        let is_forgotten = namespace.unanswered == FORGOTTEN;
+        if is_forgotten && !S::REJOINS {
+            self.shut_because(error.into(), now);
+            return true;
+        }
         namespace.attempt += 1;
         namespace.start_joining(now);
-        let error = Error::timeout(Deadline::Join, after);
         self.tell(id, Status::ReconnectError { attempt, error });
         let (attempt, delay) = (attempt + 1, Duration::ZERO);
         self.tell(id, Status::ReconnectScheduled { attempt, delay });
         self.tell(id, Status::Reconnecting { attempt });
+        if is_forgotten && self.sid.is_some() {
+            self.ask_again(id, now);
+        }
         true
+    }
+
+    /// The request or its answer was lost on the way, as when a middlebox repeats a poll and keeps what it brings: asks once
+    /// more. The server may have the namespace already, and would have it twice.
+    fn ask_again(&mut self, id: NamespaceId, now: Instant) {
+        let namespace = self.namespaces[id.0].name.clone();
+        self.namespaces[id.0].asked_again_in = Some(self.epoch);
+        self.command(Command::Leave { namespace }, now);
+        self.send_join(id, now);
+    }
+
+    /// The server grants a namespace that is in. If it was asked for again, the server was only slow: it has the namespace
+    /// twice and would say everything twice, until the session ends.
+    pub(super) fn granted_twice(&mut self, id: NamespaceId, now: Instant) {
+        let namespace = &self.namespaces[id.0];
+        if namespace.is_in() && namespace.asked_again_in == Some(self.epoch) {
+            let after = namespace.join_timeout;
+            self.shut_because(Error::timeout(Deadline::Join, after).into(), now);
+        }
     }
 
     /// A namespace cannot be had in this session. One that was in before is given up.

@@ -29,6 +29,7 @@ impl<S: Session, W> Manager<S, W> {
             let is_root = index == ROOT_ID.0 && !namespace.is_left;
             // Whoever joins the root for the first time has a deadline, whatever becomes of the attempts.
             let is_new = namespace.is_joining() && !namespace.returns;
+            namespace.unanswered = 0;
             if (is_root && !is_new) || is_lost || is_retried {
                 namespace.attempt = attempt;
                 namespace.start_joining(now);

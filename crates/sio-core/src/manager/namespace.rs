@@ -33,6 +33,10 @@ pub(super) struct Namespace<W> {
     pub(super) attempt: u32,
     /// The connection in which the server had it, or may have it, while this client has left it.
     pub(super) spent_in: Option<u64>,
+    /// How many deadlines of joins in a row passed in a session without an answer.
+    pub(super) unanswered: u32,
+    /// The connection in which it was asked for once more, because no answer came.
+    pub(super) asked_again_in: Option<u64>,
     pub(super) acks: AckTable<W>,
     pub(super) queue: Queue<W>,
     /// Whether emits wait although it is in: for its hook, or for the program to flush.
@@ -160,6 +164,8 @@ impl<W> Namespace<W> {
             has_come: false,
             attempt: 0,
             spent_in: None,
+            unanswered: 0,
+            asked_again_in: None,
             acks: AckTable::new(first_ack),
             queue: Queue::new(),
             is_held: false,

@@ -750,3 +750,48 @@ fn what_was_left_before_it_was_granted_is_not_joined_again_either() {
         "{error:?}"
     );
 }
+
+#[test]
+fn where_a_namespace_cannot_be_asked_for_again_a_lost_answer_takes_a_new_session() {
+    let begin = Instant::now();
+    let mut manager = Manager::<Scripted<false>, ()>::new(Settings {
+        reconnect: Reconnect::default(),
+        ..settings()
+    });
+    let say = |manager: &mut Manager<_, ()>, events: Vec<SessionEvent>, now| {
+        let session: &mut Scripted<false> = manager.link.session_mut().unwrap();
+        session.out.extend(events.into_iter().map(Output::Event));
+        while manager.poll_effect(now).is_some() {}
+    };
+    manager.open(ROOT_ID, begin).unwrap();
+    manager.prepared(Ok(config()), begin);
+    let chat = manager.namespace("/chat");
+    manager.join(chat, None, begin, SECOND, begin).unwrap();
+    let all = || vec![opened(), joined("/"), joined("/chat")];
+    say(&mut manager, all(), begin);
+    assert!(manager.is_open(chat));
+    say(&mut manager, vec![closed()], begin);
+    let back = begin + 10 * SECOND;
+    manager.handle_timeout(back);
+    manager.prepared(Ok(config()), back);
+    say(&mut manager, vec![opened(), joined("/")], back);
+    manager.handle_timeout(back + SECOND);
+    assert!(manager.is_open(ROOT_ID), "the server may be slow");
+    manager.handle_timeout(back + 2 * SECOND);
+    let session = manager.link.session_mut().unwrap();
+    assert_eq!(session.commands, ["join /chat None", "close"]);
+    let mut told = Vec::new();
+    while let Some(effect) = manager.poll_effect(back + 2 * SECOND) {
+        if let Effect::Status(_, status) = effect {
+            told.push(format!("{status:?}"));
+        }
+    }
+    assert_eq!(
+        told.iter()
+            .filter(|told| told.contains("ReconnectError"))
+            .count(),
+        2,
+        "{told:?}"
+    );
+    assert!(!manager.is_open(ROOT_ID), "{told:?}");
+}

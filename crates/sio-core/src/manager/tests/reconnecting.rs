@@ -419,6 +419,75 @@ fn a_namespace_that_does_not_come_back_is_given_up_and_the_root_stays() {
     assert!(scenario.manager.is_open(ROOT_ID));
 }
 
+/// Back after a loss, with `/chat` asked for and not granted within its deadline twice.
+fn unanswered_twice() -> (Scenario, NamespaceId, Vec<String>) {
+    let mut scenario = connected_with(steady());
+    let chat = scenario.join("/chat");
+    scenario.says([joined("/chat")]);
+    scenario.effects();
+    scenario.says([closed()]);
+    scenario.effects();
+    scenario.pass(SECOND);
+    scenario.come_back();
+    scenario.effects();
+    scenario.pass(SECOND);
+    scenario.effects();
+    scenario.commands();
+    scenario.pass(SECOND);
+    let effects = scenario.effects();
+    (scenario, chat, effects)
+}
+
+#[test]
+fn a_namespace_whose_answer_is_lost_is_asked_for_once_more_and_the_root_stays() {
+    let (mut scenario, chat, effects) = unanswered_twice();
+    assert_eq!(scenario.commands(), ["leave /chat", "join /chat None"]);
+    assert_eq!(
+        effects[1..],
+        [
+            "/chat ReconnectScheduled { attempt: 3, delay: 0ns }",
+            "/chat Reconnecting { attempt: 3 }"
+        ]
+    );
+    scenario.says([joined("/chat")]);
+    assert!(scenario.effects().contains(&"/chat joined".to_owned()));
+    assert!(scenario.manager.is_open(chat));
+    assert!(scenario.manager.is_open(ROOT_ID));
+    // However long the server goes on saying nothing, it is not asked a third time.
+    let (mut scenario, ..) = unanswered_twice();
+    scenario.commands();
+    for _ in 0..5 {
+        scenario.pass(SECOND);
+        assert_eq!(scenario.effects().len(), 3, "an error and the next attempt");
+    }
+    assert!(scenario.commands().is_empty(), "nothing more is asked");
+}
+
+#[test]
+fn a_namespace_granted_twice_after_it_was_asked_for_twice_begins_a_new_session() {
+    let (mut scenario, ..) = unanswered_twice();
+    scenario.says([joined("/chat")]);
+    scenario.effects();
+    scenario.commands();
+    // The server was slow, and has two sockets now: every event would come twice.
+    scenario.says([joined("/chat")]);
+    let effects = scenario.effects();
+    assert_eq!(scenario.commands(), ["close"]);
+    assert!(effects[0].starts_with("/ disconnected: "), "{effects:?}");
+    scenario.says([closed()]);
+    assert!(
+        scenario
+            .effects()
+            .contains(&"/chat ReconnectScheduled { attempt: 1, delay: 1s }".to_owned())
+    );
+    // One that was asked for once and is granted twice is the server's own affair.
+    let mut scenario = connected_with(steady());
+    scenario.join("/chat");
+    scenario.says([joined("/chat"), joined("/chat")]);
+    scenario.effects();
+    assert!(scenario.manager.is_open(ROOT_ID));
+}
+
 #[test]
 fn a_root_that_was_left_does_not_come_back_and_losses_go_on_being_made_good() {
     let mut scenario = connected_with(steady());
