@@ -717,6 +717,10 @@ impl<S: Session, W> Manager<S, W> {
             if let Some(effect) = self.effects.pop_front() {
                 return Some(effect);
             }
+            if self.effects.capacity() > 0 {
+                // What comes often does not go this way, and an idle connection keeps no memory for the rest.
+                self.effects = VecDeque::new();
+            }
             let output = self.link.session_mut()?.poll_output()?;
             if let Some(recorder) = &mut self.recorder {
                 recorder.output(&output, now);

@@ -555,7 +555,7 @@ impl<P: Session> ClientBuilder<P> {
         };
         endpoint.full_headers()?;
         Ok(Options {
-            endpoint,
+            endpoint: Arc::new(endpoint),
             before_attempt: self.before_attempt,
             path: normal_path(&self.path)?,
             transports,

@@ -445,7 +445,7 @@ mod tests {
         let target = Target::parse("http://server").unwrap();
         let mut route = route(&[address, closed_port()]);
         route.proxy = Some(Via {
-            server: Arc::new(rules.for_target(&target).unwrap().clone()),
+            server: Arc::clone(rules.for_target(&target).unwrap()),
             destinations: [Destination::Name("server".to_owned(), 80)].into(),
             user_agent: None,
         });

@@ -27,7 +27,7 @@ use sio_core::{Args, ConnectionReport, Deadline, DisconnectReason, Encoded, Erro
 use tracing::Span;
 
 use crate::dispatch::{Dispatcher, is_in_hook_of};
-use crate::endpoint::prepare;
+use crate::endpoint::{Endpoint, prepare};
 use crate::event_loop::{Driven, Due, EventLoop, Waiting};
 use crate::options::Options;
 use crate::space::Space;
@@ -624,7 +624,7 @@ impl<P: Session> Core<P> {
         let options = Arc::clone(&self.options);
         let work = move || {
             let _in = span.entered();
-            let endpoint = options.endpoint.clone();
+            let endpoint = Endpoint::clone(&options.endpoint);
             let hook = &options.before_attempt;
             let prepared = prepare(hook, &options.proxies, endpoint, number, after);
             drop(options);

@@ -325,7 +325,7 @@ impl Said {
 /// An attempt whose way is known.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    pub(crate) endpoint: Endpoint,
+    pub(crate) endpoint: Arc<Endpoint>,
     /// Cookies whose values in the jar do not count any more.
     pub(crate) replaced: Vec<String>,
     /// Of the server, or of the proxy.
@@ -351,7 +351,7 @@ pub(crate) fn prepare(
     let proxy = proxies.for_target(&attempt.endpoint.target);
     let (addresses, proxy) = find_way(&attempt.endpoint, proxy, look_up)?;
     Ok(Prepared {
-        endpoint: attempt.endpoint,
+        endpoint: Arc::new(attempt.endpoint),
         replaced: attempt.replaced,
         addresses,
         proxy,
@@ -362,7 +362,7 @@ pub(crate) fn prepare(
 pub(crate) fn prepare_at_once(
     hook: &Hook,
     proxies: &ProxyRules,
-    endpoint: &Endpoint,
+    endpoint: &Arc<Endpoint>,
 ) -> Option<Prepared> {
     if hook.is_set() {
         return None;
@@ -370,7 +370,7 @@ pub(crate) fn prepare_at_once(
     let proxy = proxies.for_target(&endpoint.target);
     let (addresses, proxy) = find_way(endpoint, proxy, |_, _, _| Err(())).ok()?;
     Some(Prepared {
-        endpoint: endpoint.clone(),
+        endpoint: Arc::clone(endpoint),
         replaced: Vec::new(),
         addresses,
         proxy,
@@ -435,7 +435,7 @@ pub(crate) fn basic_auth(user: &str, password: &str) -> Result<HeaderValue, &'st
 /// The addresses to dial, and what to ask of a proxy there; `find` looks names up, and is told what they are for errors.
 fn find_way<E>(
     endpoint: &Endpoint,
-    proxy: Option<&ProxyServer>,
+    proxy: Option<&Arc<ProxyServer>>,
     find: impl Fn(&dyn Display, &str, u16) -> Result<Vec<SocketAddr>, E>,
 ) -> Result<(Vec<SocketAddr>, Option<Via>), E> {
     let addresses = |what: &dyn Display, host: &str, port| match host.parse::<IpAddr>() {
@@ -462,7 +462,7 @@ fn find_way<E>(
         _ => [Destination::Name(target.host.clone(), target.port)].into(),
     };
     let via = Via {
-        server: Arc::new(proxy.clone()),
+        server: Arc::clone(proxy),
         destinations,
         user_agent: endpoint.parts.headers.get(header::USER_AGENT).cloned(),
     };
@@ -576,7 +576,11 @@ mod tests {
             .unwrap();
         assert_eq!(attempt.endpoint.full_query(), "c=3&token=old&b=2");
         assert!(attempt.endpoint.target.tls);
-        let way = prepare_at_once(&Hook::default(), &ProxyRules::default(), &attempt.endpoint);
+        let way = prepare_at_once(
+            &Hook::default(),
+            &ProxyRules::default(),
+            &Arc::new(attempt.endpoint.clone()),
+        );
         assert_eq!(way.unwrap().addresses, ["[::1]:2".parse().unwrap()]);
         let headers = attempt.endpoint.full_headers().unwrap();
         assert_eq!(headers[header::AUTHORIZATION], "Basic bWU6cHc=");

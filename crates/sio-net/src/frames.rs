@@ -204,6 +204,7 @@ enum Answer {
 
 impl Answer {
     /// Reads it the way tungstenite does, so that both see the same end.
+    #[inline(never)]
     fn read(head: &[u8]) -> Self {
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut response = httparse::Response::new(&mut headers);

@@ -17,7 +17,7 @@ use crate::tls::Connector;
 /// Everything a client needs to know to connect, checked.
 pub(crate) struct Options<P: Session> {
     /// What each attempt starts with.
-    pub(crate) endpoint: Endpoint,
+    pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) before_attempt: Arc<Hook>,
     pub(crate) proxies: ProxyRules,
     pub(crate) jar: Arc<Jar>,

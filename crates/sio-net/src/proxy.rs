@@ -3,6 +3,7 @@
 use std::env;
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::HeaderValue;
 use percent_encoding::percent_decode_str;
@@ -98,8 +99,8 @@ impl Proxy {
         let (plain, tls) = match &self.choice {
             Choice::Off => (None, None),
             Choice::To(url) => {
-                let server = ProxyServer::parse(url, "proxy")?;
-                (Some(server.clone()), Some(server))
+                let server = Arc::new(ProxyServer::parse(url, "proxy")?);
+                (Some(Arc::clone(&server)), Some(server))
             }
             Choice::Environment => {
                 let env = |name| env(name).filter(|value| !value.trim().is_empty());
@@ -108,17 +109,18 @@ impl Proxy {
                     exceptions.push_str(&servers);
                 }
                 let is_cgi = env("REQUEST_METHOD").is_some();
-                let first = |names: [&'static str; 4]| -> Result<Option<ProxyServer>, UsageError> {
-                    for name in names {
-                        let is_safe = name != "HTTP_PROXY" || !is_cgi;
-                        if let Some(url) = env(name).filter(|_| is_safe) {
-                            let mut server = ProxyServer::parse(&url, name)?;
-                            server.variable = Some(name);
-                            return Ok(Some(server));
+                let first =
+                    |names: [&'static str; 4]| -> Result<Option<Arc<ProxyServer>>, UsageError> {
+                        for name in names {
+                            let is_safe = name != "HTTP_PROXY" || !is_cgi;
+                            if let Some(url) = env(name).filter(|_| is_safe) {
+                                let mut server = ProxyServer::parse(&url, name)?;
+                                server.variable = Some(name);
+                                return Ok(Some(Arc::new(server)));
+                            }
                         }
-                    }
-                    Ok(None)
-                };
+                        Ok(None)
+                    };
                 (
                     first(["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"])?,
                     first(["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])?,
@@ -150,14 +152,14 @@ impl fmt::Debug for Proxy {
 /// Which proxy leads to which server.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ProxyRules {
-    plain: Option<ProxyServer>,
-    tls: Option<ProxyServer>,
+    plain: Option<Arc<ProxyServer>>,
+    tls: Option<Arc<ProxyServer>>,
     exceptions: Vec<Exception>,
 }
 
 impl ProxyRules {
     /// The proxy for a server; `None` is the direct way.
-    pub(crate) fn for_target(&self, target: &Target) -> Option<&ProxyServer> {
+    pub(crate) fn for_target(&self, target: &Target) -> Option<&Arc<ProxyServer>> {
         let proxy = if target.tls { &self.tls } else { &self.plain };
         let is_exception = || {
             let mut exceptions = self.exceptions.iter();

@@ -453,8 +453,8 @@ mod tests {
     fn tunnel(proxy: &str, destination: Destination) -> Tunnel {
         let rules = Proxy::to(proxy).check().unwrap();
         let target = Target::parse("http://anywhere").unwrap();
-        let server = rules.for_target(&target).unwrap().clone();
-        Tunnel::new(Arc::new(server), destination, None)
+        let server = Arc::clone(rules.for_target(&target).unwrap());
+        Tunnel::new(server, destination, None)
     }
 
     fn name() -> Destination {

@@ -27,7 +27,7 @@ use crate::stream::Stream;
 use self::watched::Watched;
 
 /// The buffer to read into. tungstenite would take 128 KiB for every connection.
-const READ_BUFFER: usize = 1 << 10;
+const READ_BUFFER: usize = 512;
 
 /// From this size on, a message keeps the memory that it was read to.
 const LARGE: usize = 4 << 10;
@@ -57,18 +57,132 @@ pub(crate) struct WebSocketRequest {
 }
 
 impl WebSocketRequest {
-    /// The handshake is done: only what errors say is still needed.
-    fn forget(&mut self) {
-        self.headers = HeaderMap::new();
-        self.target = String::new();
-        self.authority = String::new();
+    fn start_handshake(
+        &self,
+        stream: Stream,
+    ) -> Result<MidHandshake<ClientHandshake<Socket>>, Error> {
+        let request = self
+            .upgrade_request()
+            .map_err(|error| Error::transport(self.context(), error))?;
+        let is_plain = matches!(stream, Stream::Plain(_));
+        let stream = Repaired::new(stream, self.rules);
+        let config = Some(self.config());
+        ClientHandshake::start(Watched::new(stream, is_plain), request, config)
+            .map_err(|error| Error::transport(self.context(), error))
+    }
+
+    fn config(&self) -> WebSocketConfig {
+        WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(WRITE_BUFFER)
+            .max_message_size(Some(self.max_message))
+            .max_frame_size(Some(self.max_message))
+    }
+
+    fn upgrade_request(&self) -> Result<http::Request<()>, http::Error> {
+        let scheme = if self.route.tls.is_some() {
+            "wss"
+        } else {
+            "ws"
+        };
+        let uri = format!("{scheme}://{}{}", self.authority, self.target);
+        let mut builder = http::Request::builder().uri(uri);
+        if let Some(headers) = builder.headers_mut() {
+            *headers = self.headers.clone();
+            if let Some(cookies) = self.cookies.header(&self.http_url()) {
+                headers.insert(header::COOKIE, cookies);
+            }
+            headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(
+                header::SEC_WEBSOCKET_VERSION,
+                HeaderValue::from_static("13"),
+            );
+        }
+        builder
+            .header(header::HOST, &self.authority)
+            .header(header::SEC_WEBSOCKET_KEY, generate_key())
+            .body(())
+    }
+
+    fn store_cookies(&self, headers: &HeaderMap) {
+        self.cookies.store(headers, &self.http_url());
+    }
+
+    /// Cookies know http and https only.
+    fn http_url(&self) -> String {
+        format!("{}{}", self.shown, self.target)
+    }
+
+    fn context(&self) -> ByteString {
+        let shown = &self.shown;
+        match &self.route.proxy {
+            Some(via) => format!("the WebSocket to {shown} through {}", via.server).into(),
+            None => format!("the WebSocket to {shown}").into(),
+        }
+    }
+
+    /// What a handshake that failed means for the session.
+    fn handshake_failed(&self, error: tungstenite::Error) -> Input {
+        match error {
+            tungstenite::Error::Http(response) => {
+                self.store_cookies(response.headers());
+                Input::WebSocketRefused(refusal(*response))
+            }
+            tungstenite::Error::Protocol(ProtocolError::HandshakeIncomplete) => {
+                self.unanswered(self.is_first && self.route.tls.is_none())
+            }
+            // The end of TLS without its goodbye.
+            tungstenite::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                self.unanswered(false)
+            }
+            error => Input::WebSocketFailed(self.handshake_error(error)),
+        }
+    }
+
+    fn unanswered(&self, may_want_tls: bool) -> Input {
+        let error = ClosedWithoutAnswer { may_want_tls };
+        Input::WebSocketUnanswered(Error::transport(self.context(), error))
+    }
+
+    fn handshake_error(&self, error: tungstenite::Error) -> Error {
+        match error {
+            tungstenite::Error::Io(error) => Error::transport(self.context(), error),
+            tungstenite::Error::AttackAttempt => Error::protocol(self.context(), HeadTooLarge),
+            tungstenite::Error::Capacity(_) => Error::protocol(self.context(), TooManyHeaders),
+            error => broken(&self.context(), error),
+        }
+    }
+}
+
+/// tungstenite goes on with the buffer that it read the handshake's answer to. A new one is smaller, and nothing is lost
+/// if no frame was in there.
+fn with_small_buffer(socket: WebSocket<Socket>, config: WebSocketConfig) -> WebSocket<Socket> {
+    if socket.get_ref().in_handshake {
+        return socket;
+    }
+    WebSocket::from_raw_socket(socket.into_inner(), Role::Client, Some(config))
+}
+
+/// The peer broke the WebSocket protocol. The library's own wrapping would say everything twice.
+fn broken(context: &ByteString, error: tungstenite::Error) -> Error {
+    let context = context.clone();
+    match error {
+        tungstenite::Error::Protocol(ProtocolError::HttparseError(error)) => {
+            Error::protocol(context, error)
+        }
+        tungstenite::Error::Protocol(error) => Error::protocol(context, error),
+        tungstenite::Error::HttpFormat(error) => Error::protocol(context, error),
+        error => Error::protocol(context, error),
     }
 }
 
 /// A WebSocket in one of its stages.
 #[derive(Debug)]
 pub(crate) struct WebSocketLeg {
-    request: WebSocketRequest,
+    /// What it is, for errors.
+    context: ByteString,
+    max_message: usize,
     token: Token,
     stage: Stage,
     /// Bytes handed to tungstenite, as frames, that the socket has not taken.
@@ -80,8 +194,8 @@ type Socket = Watched<Repaired<Stream>>;
 
 #[derive(Debug)]
 enum Stage {
-    Dialling(Box<Dial>),
-    Handshaking(Box<MidHandshake<ClientHandshake<Socket>>>),
+    Dialling(Box<(Dial, WebSocketRequest)>),
+    Handshaking(Box<(MidHandshake<ClientHandshake<Socket>>, WebSocketRequest)>),
     Open(Box<WebSocket<Socket>>),
     /// The server has accepted, and then answers in HTTP where frames should be: 4.x without allowEIO3 does.
     SecondAnswer(Box<WebSocket<Socket>>),
@@ -107,9 +221,10 @@ impl WebSocketLeg {
     ) -> Result<Self, Error> {
         let dial = Dial::start(request.route.clone(), registry, token)?;
         Ok(Self {
-            request,
+            context: request.context(),
+            max_message: request.max_message,
             token,
-            stage: Stage::Dialling(Box::new(dial)),
+            stage: Stage::Dialling(Box::new((dial, request))),
             unwritten: 0,
             small: Small::default(),
         })
@@ -118,8 +233,8 @@ impl WebSocketLeg {
     /// What is being waited for before messages can come.
     pub(crate) fn doing(&self) -> Option<String> {
         match &self.stage {
-            Stage::Dialling(dial) => Some(dial.doing()),
-            Stage::Handshaking(_) => Some(format!("opening {}", self.context())),
+            Stage::Dialling(dialling) => Some(dialling.0.doing()),
+            Stage::Handshaking(_) => Some(format!("opening {}", self.context)),
             Stage::Open(_) | Stage::SecondAnswer(_) | Stage::Over => None,
         }
     }
@@ -131,55 +246,76 @@ impl WebSocketLeg {
 
     /// Goes on connecting, or reads one message.
     pub(crate) fn advance(&mut self, registry: &Registry) -> Progress {
+        let Stage::Open(socket) = &mut self.stage else {
+            return self.advance_closed(registry);
+        };
+        socket.get_mut().left = READ_AT_ONCE;
+        match read(socket, &mut self.small) {
+            Ok(Progress::Input(input)) => {
+                if matches!(input, Input::WebSocketClosed { .. }) {
+                    self.stage = Stage::Over;
+                }
+                Progress::Input(input)
+            }
+            Ok(progress) => progress,
+            Err(error) => self.read_failed(error, registry),
+        }
+    }
+
+    #[cold]
+    fn read_failed(&mut self, error: tungstenite::Error, registry: &Registry) -> Progress {
+        let Stage::Open(socket) = std::mem::replace(&mut self.stage, Stage::Over) else {
+            return Progress::Blocked;
+        };
+        if socket.get_ref().may_be_second_answer() {
+            self.stage = Stage::SecondAnswer(socket);
+            return self.advance_closed(registry);
+        }
+        Progress::Input(Input::WebSocketFailed(self.read_error(error)))
+    }
+
+    /// Goes on where no frames are read. Kept apart from reading, so that idle threads touch little of their stacks.
+    #[inline(never)]
+    fn advance_closed(&mut self, registry: &Registry) -> Progress {
         loop {
             match std::mem::replace(&mut self.stage, Stage::Over) {
-                Stage::Dialling(mut dial) => match dial.step(registry, self.token) {
+                Stage::Dialling(mut dialling) => match dialling.0.step(registry, self.token) {
                     Ok(Step::Wait) => {
-                        self.stage = Stage::Dialling(dial);
+                        self.stage = Stage::Dialling(dialling);
                         return Progress::Blocked;
                     }
-                    Ok(Step::Done(stream)) => match self.start_handshake(stream) {
-                        Ok(handshake) => self.stage = Stage::Handshaking(Box::new(handshake)),
-                        Err(error) => return Progress::Input(Input::WebSocketFailed(error)),
-                    },
+                    Ok(Step::Done(stream)) => {
+                        let (_, request) = *dialling;
+                        match request.start_handshake(stream) {
+                            Ok(handshake) => {
+                                self.stage = Stage::Handshaking(Box::new((handshake, request)));
+                            }
+                            Err(error) => return Progress::Input(Input::WebSocketFailed(error)),
+                        }
+                    }
                     Err(error) => return Progress::Input(Input::WebSocketFailed(error)),
                 },
-                Stage::Handshaking(handshake) => match handshake.handshake() {
-                    Ok((socket, response)) => {
-                        self.store_cookies(response.headers());
-                        self.stage = Stage::Open(Box::new(self.with_small_buffer(socket)));
-                        self.request.forget();
-                        return Progress::Input(Input::WebSocketOpened);
+                Stage::Handshaking(handshaking) => {
+                    let (handshake, request) = *handshaking;
+                    match handshake.handshake() {
+                        Ok((socket, response)) => {
+                            request.store_cookies(response.headers());
+                            let socket = with_small_buffer(socket, request.config());
+                            self.stage = Stage::Open(Box::new(socket));
+                            return Progress::Input(Input::WebSocketOpened);
+                        }
+                        Err(HandshakeError::Interrupted(handshake)) => {
+                            self.stage = Stage::Handshaking(Box::new((handshake, request)));
+                            return Progress::Blocked;
+                        }
+                        Err(HandshakeError::Failure(error)) => {
+                            return Progress::Input(request.handshake_failed(error));
+                        }
                     }
-                    Err(HandshakeError::Interrupted(handshake)) => {
-                        self.stage = Stage::Handshaking(Box::new(handshake));
-                        return Progress::Blocked;
-                    }
-                    Err(HandshakeError::Failure(error)) => {
-                        return Progress::Input(self.handshake_failed(error));
-                    }
-                },
-                Stage::Open(mut socket) => {
-                    socket.get_mut().left = READ_AT_ONCE;
-                    return match read(&mut socket, &mut self.small) {
-                        Ok(Progress::Input(input)) => {
-                            if !matches!(input, Input::WebSocketClosed { .. }) {
-                                self.stage = Stage::Open(socket);
-                            }
-                            Progress::Input(input)
-                        }
-                        Ok(progress) => {
-                            self.stage = Stage::Open(socket);
-                            progress
-                        }
-                        Err(_) if socket.get_ref().may_be_second_answer() => {
-                            self.stage = Stage::SecondAnswer(socket);
-                            continue;
-                        }
-                        Err(error) => {
-                            Progress::Input(Input::WebSocketFailed(self.read_error(error)))
-                        }
-                    };
+                }
+                open @ Stage::Open(_) => {
+                    self.stage = open;
+                    return self.advance(registry);
                 }
                 Stage::SecondAnswer(mut socket) => {
                     let watched = socket.get_mut();
@@ -240,146 +376,25 @@ impl WebSocketLeg {
         }
     }
 
-    fn start_handshake(
-        &self,
-        stream: Stream,
-    ) -> Result<MidHandshake<ClientHandshake<Socket>>, Error> {
-        let request = self
-            .upgrade_request()
-            .map_err(|error| Error::transport(self.context(), error))?;
-        let is_plain = matches!(stream, Stream::Plain(_));
-        let stream = Repaired::new(stream, self.request.rules);
-        let config = Some(self.config());
-        ClientHandshake::start(Watched::new(stream, is_plain), request, config)
-            .map_err(|error| Error::transport(self.context(), error))
-    }
-
-    fn config(&self) -> WebSocketConfig {
-        WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER)
-            .write_buffer_size(WRITE_BUFFER)
-            .max_message_size(Some(self.request.max_message))
-            .max_frame_size(Some(self.request.max_message))
-    }
-
-    /// tungstenite goes on with the buffer that it read the handshake's answer to. A new one is smaller, and nothing is lost
-    /// if no frame was in there.
-    fn with_small_buffer(&self, socket: WebSocket<Socket>) -> WebSocket<Socket> {
-        if socket.get_ref().in_handshake {
-            return socket;
-        }
-        WebSocket::from_raw_socket(socket.into_inner(), Role::Client, Some(self.config()))
-    }
-
-    fn upgrade_request(&self) -> Result<http::Request<()>, http::Error> {
-        let scheme = if self.request.route.tls.is_some() {
-            "wss"
-        } else {
-            "ws"
-        };
-        let uri = format!(
-            "{scheme}://{}{}",
-            self.request.authority, self.request.target
-        );
-        let mut builder = http::Request::builder().uri(uri);
-        if let Some(headers) = builder.headers_mut() {
-            *headers = self.request.headers.clone();
-            if let Some(cookies) = self.request.cookies.header(&self.http_url()) {
-                headers.insert(header::COOKIE, cookies);
-            }
-            headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-            headers.insert(
-                header::SEC_WEBSOCKET_VERSION,
-                HeaderValue::from_static("13"),
-            );
-        }
-        builder
-            .header(header::HOST, &self.request.authority)
-            .header(header::SEC_WEBSOCKET_KEY, generate_key())
-            .body(())
-    }
-
-    fn store_cookies(&self, headers: &HeaderMap) {
-        self.request.cookies.store(headers, &self.http_url());
-    }
-
-    /// Cookies know http and https only.
-    fn http_url(&self) -> String {
-        format!("{}{}", self.request.shown, self.request.target)
-    }
-
-    fn context(&self) -> ByteString {
-        let shown = &self.request.shown;
-        match &self.request.route.proxy {
-            Some(via) => format!("the WebSocket to {shown} through {}", via.server).into(),
-            None => format!("the WebSocket to {shown}").into(),
-        }
-    }
-
-    /// What a handshake that failed means for the session.
-    fn handshake_failed(&self, error: tungstenite::Error) -> Input {
-        match error {
-            tungstenite::Error::Http(response) => {
-                self.store_cookies(response.headers());
-                Input::WebSocketRefused(refusal(*response))
-            }
-            tungstenite::Error::Protocol(ProtocolError::HandshakeIncomplete) => {
-                self.unanswered(self.request.is_first && self.request.route.tls.is_none())
-            }
-            // The end of TLS without its goodbye.
-            tungstenite::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                self.unanswered(false)
-            }
-            error => Input::WebSocketFailed(self.handshake_error(error)),
-        }
-    }
-
-    fn unanswered(&self, may_want_tls: bool) -> Input {
-        let error = ClosedWithoutAnswer { may_want_tls };
-        Input::WebSocketUnanswered(Error::transport(self.context(), error))
-    }
-
-    fn handshake_error(&self, error: tungstenite::Error) -> Error {
-        match error {
-            tungstenite::Error::Io(error) => Error::transport(self.context(), error),
-            tungstenite::Error::AttackAttempt => Error::protocol(self.context(), HeadTooLarge),
-            tungstenite::Error::Capacity(_) => Error::protocol(self.context(), TooManyHeaders),
-            error => self.broken(error),
-        }
-    }
-
-    /// The peer broke the WebSocket protocol. The library's own wrapping would say everything twice.
-    fn broken(&self, error: tungstenite::Error) -> Error {
-        match error {
-            tungstenite::Error::Protocol(ProtocolError::HttparseError(error)) => {
-                Error::protocol(self.context(), error)
-            }
-            tungstenite::Error::Protocol(error) => Error::protocol(self.context(), error),
-            tungstenite::Error::HttpFormat(error) => Error::protocol(self.context(), error),
-            error => Error::protocol(self.context(), error),
-        }
-    }
-
     /// What is neither a frame nor an answer.
     fn nothing_to_read(&self) -> Input {
-        Input::WebSocketFailed(Error::protocol(self.context(), NeitherFrameNorAnswer))
+        Input::WebSocketFailed(Error::protocol(self.context.clone(), NeitherFrameNorAnswer))
     }
 
     fn read_error(&self, error: tungstenite::Error) -> Error {
         match error {
-            tungstenite::Error::Io(error) => Error::transport(self.context(), error),
+            tungstenite::Error::Io(error) => Error::transport(self.context.clone(), error),
             tungstenite::Error::Capacity(_) => {
-                Error::protocol(self.context(), MessageTooLarge(self.request.max_message))
+                Error::protocol(self.context.clone(), MessageTooLarge(self.max_message))
             }
-            error => self.broken(error),
+            error => broken(&self.context, error),
         }
     }
 
     fn write_error(&self, error: tungstenite::Error) -> Error {
         match error {
-            tungstenite::Error::Io(error) => Error::transport(self.context(), error),
-            error => self.broken(error),
+            tungstenite::Error::Io(error) => Error::transport(self.context.clone(), error),
+            error => broken(&self.context, error),
         }
     }
 }

@@ -44,7 +44,7 @@ pub(crate) struct Link<P: Session> {
     spaces: Vec<(NamespaceId, Arc<Space>)>,
     tls: Option<tls::Connector>,
     /// What this session's requests carry, as the hook left it.
-    endpoint: Endpoint,
+    endpoint: Arc<Endpoint>,
     headers: HeaderMap,
     cookies: Cookies,
     /// Where this session's connections go; looked up once for all of them.
@@ -101,7 +101,7 @@ impl<P: Session> Link<P> {
         };
         let options_tls = options.connector.clone();
         let mut link = Self {
-            endpoint: options.endpoint.clone(),
+            endpoint: Arc::clone(&options.endpoint),
             headers: HeaderMap::new(),
             cookies: options.cookies(),
             options,
@@ -473,18 +473,7 @@ impl<P: Session> Link<P> {
             Effect::Outcome(waiter, outcome) => self.outcome(waiter, outcome),
             Effect::Io(io) => self.io(io, core, now),
             Effect::Status(id, status) => self.status(id, status),
-            Effect::Joined(id, outcome) => {
-                if id == ROOT_ID && outcome.is_err() {
-                    self.remember_upgrade(false);
-                }
-                if let Some(space) = self.find(id) {
-                    if let Err(error) = &outcome {
-                        tracing::debug!(namespace = %space.name, error = %error.chain(), "not joined");
-                    }
-                    space.tell_joiners(&outcome);
-                    self.note_told_caller();
-                }
-            }
+            Effect::Joined(id, outcome) => self.joined(id, &outcome),
             // What came may be data of the program.
             Effect::Tolerated(name, _) => {
                 tracing::debug!(tolerance = name, "something odd was let pass");
@@ -502,6 +491,19 @@ impl<P: Session> Link<P> {
                 self.hang_up(core);
                 self.ends = true;
             }
+        }
+    }
+
+    fn joined(&mut self, id: NamespaceId, outcome: &Result<()>) {
+        if id == ROOT_ID && outcome.is_err() {
+            self.remember_upgrade(false);
+        }
+        if let Some(space) = self.find(id) {
+            if let Err(error) = outcome {
+                tracing::debug!(namespace = %space.name, error = %error.chain(), "not joined");
+            }
+            space.tell_joiners(outcome);
+            self.note_told_caller();
         }
     }
 
@@ -534,6 +536,7 @@ impl<P: Session> Link<P> {
 
     // --- WebSocket ----------------------------------------------------------------------------------------------
 
+    #[inline(never)]
     fn open_websocket(&mut self, target: String) {
         let Some(route) = self.route.clone() else {
             return; // sessions start with a route
@@ -570,6 +573,7 @@ impl<P: Session> Link<P> {
 
     // --- HTTP ---------------------------------------------------------------------------------------------------
 
+    #[inline(never)]
     fn request(&mut self, request: Request, core: &Core<P>) {
         let id = request.id;
         tracing::trace!(method = ?request.method, bytes = request.body.len(), "request");

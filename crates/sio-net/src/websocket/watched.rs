@@ -176,29 +176,42 @@ impl<S: Read> Read for Watched<S> {
         let most = buffer.len().min(self.left);
         let count = self.ahead.read(&mut self.stream, &mut buffer[..most])?;
         self.left -= count;
-        if let Some(head) = &mut self.head {
-            if self.is_plain && head.is_empty() && buffer[..count].first() == Some(&TLS_ALERT) {
-                return Err(io::Error::other(AnswersInTls));
-            }
-            let room = Self::HEAD.saturating_sub(head.len()).min(count);
-            head.extend_from_slice(&buffer[..room]);
-            // In a head that is larger than what is kept, the end is not looked for.
-            if self.in_handshake
-                && room == count
-                && let Some(end) = end_of_handshake(head)
-            {
-                let behind = head.len() - end;
-                head.truncate(end);
-                self.in_handshake = false;
-                self.ahead.keep(&buffer[count - behind..count]);
-                return Ok(count - behind);
-            }
+        match &mut self.head {
+            Some(_) => self.watch(&buffer[..count]),
+            None => Ok(count),
         }
-        Ok(count)
+    }
+}
+
+impl<S> Watched<S> {
+    /// Remembers how the peer begins; returns how much of what came is to be handed out.
+    #[cold]
+    fn watch(&mut self, came: &[u8]) -> io::Result<usize> {
+        let Some(head) = &mut self.head else {
+            return Ok(came.len());
+        };
+        if self.is_plain && head.is_empty() && came.first() == Some(&TLS_ALERT) {
+            return Err(io::Error::other(AnswersInTls));
+        }
+        let room = Self::HEAD.saturating_sub(head.len()).min(came.len());
+        head.extend_from_slice(&came[..room]);
+        // In a head that is larger than what is kept, the end is not looked for.
+        if self.in_handshake
+            && room == came.len()
+            && let Some(end) = end_of_handshake(head)
+        {
+            let behind = head.len() - end;
+            head.truncate(end);
+            self.in_handshake = false;
+            self.ahead.keep(&came[came.len() - behind..]);
+            return Ok(came.len() - behind);
+        }
+        Ok(came.len())
     }
 }
 
 /// Where the answer ends that opens the WebSocket, if this is one; read as tungstenite does, so that both see the same end.
+#[inline(never)]
 fn end_of_handshake(answer: &[u8]) -> Option<usize> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
