@@ -67,7 +67,8 @@
 //! Besides, some 800 small messages in one read overflow the server's stack, and **end its process** (0.9.18 and 0.9.19 on
 //! Node 20). So this client lets only a few be on their way: behind each burst, of 16 messages if the server answers
 //! quickly and up to 200 if it is far away, it sends a noop packet that the server acknowledges, and has not more than two
-//! of these unanswered. What does not fit waits in the send buffer, in order. A program that sends more than some
+//! of these unanswered. (A server that takes less than some 2 µs for a message is not the one in JavaScript, and gets
+//! bursts of up to 200 as well.) What does not fit waits in the send buffer, in order. A program that sends more than some
 //! megabytes an hour to such a server should expect [`DisconnectReason::Server`] (the log then says
 //! [`input-budget`](tolerance::INPUT_BUDGET)) and tell the client to come back
 //! ([`Reconnect::after_server`]), or use polling, where nothing is counted.

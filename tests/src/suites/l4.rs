@@ -45,6 +45,12 @@ pub fn cases() -> Vec<Case<Session>> {
             l4_3c,
         ),
         case("L4.4", "bursts of 1,000 keep their order, both ways", l4_4),
+        Case {
+            id: "L4.4b",
+            title: "3,000 small events at once do not end a server",
+            modes: WEBSOCKET,
+            run: l4_4b,
+        },
         case("L4.5", "an ack brings no, one or many values", l4_5),
         case("L4.6", "a message's receipt is told", l4_6),
         case(
@@ -253,6 +259,23 @@ fn l4_4(cx: &Cx) -> Outcome {
     let events: usize = ask(&client, "count", ())?;
     // The burst's beginning and the report as well.
     ensure_eq!(events, COUNT + 2, "events the server got");
+    ensure_eq!(client.counters().tolerated, 0, "things let pass");
+    Ok(client.close()?)
+}
+
+/// All at once, they overflow the server's stack.
+fn l4_4b(cx: &Cx) -> Outcome {
+    const COUNT: usize = 3000;
+    let client = cx.connect()?;
+    for index in 0..COUNT {
+        client.emit("seq", (0, index))?;
+    }
+    let report = sequences(&client)?;
+    ensure_eq!(
+        report.get("0"),
+        Some(&Sequence::complete(COUNT)),
+        "what the server got"
+    );
     ensure_eq!(client.counters().tolerated, 0, "things let pass");
     Ok(client.close()?)
 }

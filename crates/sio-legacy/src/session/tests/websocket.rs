@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::super::pacing::{BURSTS_AHEAD, GIVE_UP, PATIENCE, SMALLEST as BURST};
 use super::*;
 
@@ -108,6 +110,7 @@ fn a_server_that_reads_gets_every_heartbeat_answered_however_busy_the_client_is(
     let mut scenario = busy();
     let mut ids = noops(&scenario.outputs());
     for _ in 0..100 {
+        scenario.pass(Duration::from_millis(1));
         scenario.text(&format!("6:::{}", ids.remove(0)));
         for _ in 0..BURST {
             scenario.emit("more");
