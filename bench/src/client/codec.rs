@@ -448,7 +448,7 @@ mod legacy {
     }
 
     pub(super) fn decode_payload(body: &ByteString) -> usize {
-        payload::decode(body.clone(), &payload::PayloadLimits::default())
+        payload::decode(body, &payload::PayloadLimits::default())
             .filter(|packet| black_box(packet).is_ok())
             .count()
     }

@@ -112,7 +112,7 @@ pub(super) fn payload(input: &[u8]) {
     let limits = PayloadLimits::default();
     let (body, lossy) = framing::from_utf8(Bytes::copy_from_slice(input));
     assert_eq!(lossy, std::str::from_utf8(input).is_err());
-    let is_framed = framing::decode(body.clone(), &limits).is_framed();
+    let is_framed = framing::decode(&body, &limits).is_framed();
     let (packets, error) = split(&body, &limits);
     assert!(packets.len() <= 1 + body.len() / SHORTEST);
     assert!(packets.iter().map(|packet| packet.len()).sum::<usize>() <= body.len());
@@ -123,7 +123,7 @@ pub(super) fn payload(input: &[u8]) {
         _ => true,
     };
     if can_be_written {
-        let written = framing::encode(packets.iter().map(|packet| &**packet));
+        let written = framing::encode(packets.iter().copied());
         assert_eq!(split(&written, &limits), (packets.clone(), None));
     }
     if is_framed {
@@ -142,9 +142,9 @@ pub(super) fn payload(input: &[u8]) {
     }
 }
 
-fn split(body: &str, limits: &PayloadLimits) -> (Vec<ByteString>, Option<PayloadError>) {
+fn split<'a>(body: &'a str, limits: &PayloadLimits) -> (Vec<&'a str>, Option<PayloadError>) {
     let (mut packets, mut error) = (Vec::new(), None);
-    for packet in framing::decode(body.into(), limits) {
+    for packet in framing::decode(body, limits) {
         assert_eq!(error, None, "something follows an error");
         match packet {
             Ok(packet) => packets.push(packet),

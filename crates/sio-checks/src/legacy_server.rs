@@ -126,8 +126,8 @@ impl Server for Legacy {
         } else {
             ByteString::try_from(request.body.clone()).expect("UTF-8")
         };
-        payload::decode(body, &PayloadLimits::default())
-            .filter_map(|packet| read(&packet.expect("a body that can be read")))
+        payload::decode(&body, &PayloadLimits::default())
+            .filter_map(|packet| read(packet.expect("a body that can be read")))
             .collect()
     }
 
@@ -150,8 +150,8 @@ fn values(value: String) -> Args {
 }
 
 /// The number of the payload in this packet.
-fn read(text: &ByteString) -> Option<u64> {
-    let packet = Packet::parse(text.clone()).expect("a packet");
+fn read(text: &str) -> Option<u64> {
+    let packet = Packet::parse(text.into()).expect("a packet");
     let asks_for_root = packet.packet_type == PacketType::Connect && packet.endpoint.is_empty();
     assert!(!asks_for_root, "the root is asked for");
     let data = packet.data.unwrap_or_default();

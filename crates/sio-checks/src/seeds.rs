@@ -197,8 +197,12 @@ fn legacy(kinds: &[&str]) -> Vec<Vec<u8>> {
 fn legacy_packets() -> Vec<ByteString> {
     let limits = PayloadLimits::default();
     let bodies = legacy(&["packets"]).into_iter();
-    let packets = bodies.flat_map(|body| payload::decode(text(&body), &limits));
-    packets.filter_map(Result::ok).collect()
+    let packets = bodies.flat_map(|body| {
+        let body = text(&body);
+        let packets = payload::decode(&body, &limits).filter_map(Result::ok);
+        packets.map(ByteString::from).collect::<Vec<_>>()
+    });
+    packets.collect()
 }
 
 fn legacy_events() -> Vec<Vec<u8>> {

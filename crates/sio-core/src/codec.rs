@@ -4,7 +4,7 @@ mod apart;
 pub mod grammar;
 pub mod utf16;
 
-pub use apart::{bytes_apart, text_apart};
+pub use apart::{bytes_apart, text_apart, text_cut};
 
 /// How much a payload, the packets in one HTTP body, may hold. Its size in bytes is the business of whoever reads the body.
 #[non_exhaustive]

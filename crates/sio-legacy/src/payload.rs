@@ -32,13 +32,12 @@ pub const CONTENT_TYPE: &str = "text/plain;charset=UTF-8";
 pub const MARK: char = '\u{fffd}';
 const MARK_TEXT: &str = "\u{fffd}";
 
-/// The texts of the packets of one body, in order: `Iterator<Item = Result<ByteString, PayloadError>>`.
+/// The texts of the packets of one body, in order: `Iterator<Item = Result<&str, PayloadError>>`.
 ///
-/// After an error nothing follows; the packets before it are good. Texts are slices of the body, so one that is kept keeps
-/// the whole body in memory.
+/// After an error nothing follows; the packets before it are good.
 #[derive(Debug, Clone)]
-pub struct Payload {
-    body: ByteString,
+pub struct Payload<'a> {
+    body: &'a str,
     position: usize,
     framed: bool,
     yielded: usize,
@@ -52,7 +51,7 @@ pub struct Payload {
 /// # Errors
 ///
 /// The iterator's items are every [`PayloadError`]; none for a body that is not framed.
-pub fn decode(body: ByteString, limits: &PayloadLimits) -> Payload {
+pub fn decode<'a>(body: &'a str, limits: &PayloadLimits) -> Payload<'a> {
     Payload {
         framed: body.starts_with(MARK),
         body,
@@ -62,7 +61,7 @@ pub fn decode(body: ByteString, limits: &PayloadLimits) -> Payload {
     }
 }
 
-impl Payload {
+impl Payload<'_> {
     /// Whether the body is framed, not a single packet.
     pub fn is_framed(&self) -> bool {
         self.framed
@@ -79,7 +78,7 @@ impl Payload {
             return Err(PayloadError::TooManyPackets { limit });
         }
         let (length, start) = self.length()?;
-        Ok(start..packet_end(&self.body, start, length)?)
+        Ok(start..packet_end(self.body, start, length)?)
     }
 
     /// `%xFFFD length %xFFFD`; returns the length and where the packet begins
@@ -121,8 +120,8 @@ impl Payload {
     }
 }
 
-impl Iterator for Payload {
-    type Item = Result<ByteString, PayloadError>;
+impl<'a> Iterator for Payload<'a> {
+    type Item = Result<&'a str, PayloadError>;
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
@@ -132,11 +131,11 @@ impl Iterator for Payload {
         let packet = self.place();
         self.position = packet.as_ref().map_or(self.body.len(), |packet| packet.end);
         self.yielded += 1;
-        Some(packet.map(|packet| self.body.slice_ref(&self.body[packet])))
+        Some(packet.map(|packet| &self.body[packet]))
     }
 }
 
-impl std::iter::FusedIterator for Payload {}
+impl std::iter::FusedIterator for Payload<'_> {}
 
 /// Where the packet ends that begins at `start`.
 #[inline]
@@ -196,8 +195,8 @@ mod tests {
     use super::*;
 
     fn read(body: &str) -> Vec<Result<String, PayloadError>> {
-        decode(body.into(), &PayloadLimits::default())
-            .map(|packet| packet.map(String::from))
+        decode(body, &PayloadLimits::default())
+            .map(|packet| packet.map(str::to_owned))
             .collect()
     }
 
@@ -216,7 +215,7 @@ mod tests {
         assert_eq!(read("8::"), texts(&["8::"]));
         let odd = "3:::\u{fffd}5\u{fffd}3:::x";
         assert_eq!(read(odd), texts(&[odd]));
-        assert!(!decode(odd.into(), &PayloadLimits::default()).is_framed());
+        assert!(!decode(odd, &PayloadLimits::default()).is_framed());
     }
 
     #[test]
@@ -236,10 +235,8 @@ mod tests {
 
     #[test]
     fn packets_are_slices() {
-        let body = ByteString::from("\u{fffd}3\u{fffd}8::".to_owned());
-        let packet = decode(body.clone(), &PayloadLimits::default())
-            .next()
-            .unwrap();
+        let body = "\u{fffd}3\u{fffd}8::";
+        let packet = decode(body, &PayloadLimits::default()).next().unwrap();
         assert_eq!(packet.unwrap().as_ptr(), body[7..].as_ptr());
     }
 
@@ -293,9 +290,9 @@ mod tests {
     fn the_number_of_packets_is_bounded() {
         let limits = PayloadLimits::default().packets(2);
         let body = "\u{fffd}0\u{fffd}".repeat(3);
-        let mut payload = decode(body.into(), &limits);
-        assert_eq!(payload.next(), Some(Ok("".into())));
-        assert_eq!(payload.next(), Some(Ok("".into())));
+        let mut payload = decode(&body, &limits);
+        assert_eq!(payload.next(), Some(Ok("")));
+        assert_eq!(payload.next(), Some(Ok("")));
         let error = PayloadError::TooManyPackets { limit: 2 };
         assert_eq!(payload.next(), Some(Err(error)));
         assert_eq!(payload.next(), None);

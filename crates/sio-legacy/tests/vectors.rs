@@ -20,11 +20,11 @@ use sio_legacy::payload::{self, PayloadLimits};
 use support::{read_form, scripts};
 
 /// The packets' texts of a payload, and what ended it.
-fn split(payload: ByteString) -> (Vec<ByteString>, Option<PayloadError>) {
+fn split(payload: &str) -> (Vec<ByteString>, Option<PayloadError>) {
     let (mut texts, mut end) = (Vec::new(), None);
     for packet in payload::decode(payload, &PayloadLimits::default()) {
         match packet {
-            Ok(text) => texts.push(text),
+            Ok(text) => texts.push(text.into()),
             Err(error) => end = Some(error),
         }
     }
@@ -32,8 +32,8 @@ fn split(payload: ByteString) -> (Vec<ByteString>, Option<PayloadError>) {
 }
 
 fn texts_of(vector: &Vector) -> Vec<ByteString> {
-    let split = |payload| {
-        let (texts, error) = split(payload);
+    let split = |payload: ByteString| {
+        let (texts, error) = split(&payload);
         assert_eq!(error, None, "{}", vector.name);
         texts
     };
@@ -83,7 +83,7 @@ fn every_packet_has_its_meaning() {
         }
         if let Some(framing) = &vector.meaning.framing {
             let payload = vector.payloads().remove(0);
-            let is_framed = payload::decode(payload, &PayloadLimits::default()).is_framed();
+            let is_framed = payload::decode(&payload, &PayloadLimits::default()).is_framed();
             assert_eq!(is_framed, framing == "framed", "{}", vector.name);
             framed += usize::from(is_framed);
         }
@@ -96,7 +96,7 @@ fn payloads_are_written_as_they_came() {
     let mut compared = 0;
     for vector in &load() {
         for payload in vector.payloads() {
-            let (texts, _) = split(payload.clone());
+            let (texts, _) = split(&payload);
             let body = payload::encode(texts.iter().map(|text| &**text));
             assert_eq!(payload, body, "{}", vector.name);
             if vector.meaning.kind == Kind::JsonpPost {
@@ -234,7 +234,7 @@ fn what_carries_no_packet_gives_none() {
                 assert_eq!(vector.bytes().len(), 256);
                 assert!(vector.payloads().is_empty());
             }
-            Kind::Empty => assert_eq!(split(vector.text()), (Vec::new(), None)),
+            Kind::Empty => assert_eq!(split(&vector.text()), (Vec::new(), None)),
             Kind::PostOk => {
                 let error = PacketError::Colon {
                     offset: 1,
@@ -249,7 +249,7 @@ fn what_carries_no_packet_gives_none() {
 
 /// Puts a text before every decoder there is.
 fn read_as_anything(text: &ByteString) {
-    let (texts, _) = split(text.clone());
+    let (texts, _) = split(text);
     for text in texts.iter().chain([text]) {
         if let Ok(packet) = Packet::parse(text.clone()) {
             let data = packet.data.unwrap_or_default();
@@ -284,28 +284,28 @@ fn a_prefix_of_a_framed_payload_gives_no_wrong_packet() {
     let mut payloads = 0;
     for vector in &load() {
         for payload in vector.payloads() {
-            let (whole, _) = split(payload.clone());
+            let (whole, _) = split(&payload);
             if whole.len() < 2 {
                 continue;
             }
             payloads += 1;
             for (end, _) in payload.char_indices() {
-                let (texts, error) = split(payload[..end].into());
+                let (texts, error) = split(&payload[..end]);
                 let context = format!("{}, {end} of {} bytes", vector.name, payload.len());
                 assert_eq!(texts, whole[..texts.len()], "{context}");
                 assert!(texts.len() < whole.len(), "{context}");
                 // Without an error it must end exactly behind a packet, or before U+FFFD says that there are frames.
                 if error.is_none() && !texts.is_empty() {
-                    let rest = split(payload[end..].into());
+                    let rest = split(&payload[end..]);
                     assert_eq!(rest, (whole[texts.len()..].to_vec(), None), "{context}");
                 }
             }
             for leftover in ["x", "8::", "\u{fffd}", "\u{fffd}9\u{fffd}3:::", "\u{fffd}x"] {
-                let (texts, error) = split(format!("{payload}{leftover}").into());
+                let (texts, error) = split(&format!("{payload}{leftover}"));
                 assert_eq!(texts, whole, "{} and {leftover}", vector.name);
                 assert!(error.is_some(), "{} and {leftover}", vector.name);
             }
-            let (texts, error) = split(payload.repeat(2).into());
+            let (texts, error) = split(&payload.repeat(2));
             assert_eq!(texts, [&whole[..], &whole[..]].concat(), "{}", vector.name);
             assert_eq!(error, None, "{}", vector.name);
         }

@@ -14,6 +14,19 @@ pub fn text_apart(text: ByteString, body: usize) -> ByteString {
     }
 }
 
+/// The same for a part that was not cut out yet.
+///
+/// # Panics
+/// If it is no part of the body.
+#[must_use]
+pub fn text_cut(body: &ByteString, part: &str) -> ByteString {
+    if is_most_of(part.len(), body.len()) {
+        body.slice_ref(part)
+    } else {
+        ByteString::from(part)
+    }
+}
+
 /// The same for bytes.
 #[must_use]
 pub fn bytes_apart(bytes: Bytes, body: usize) -> Bytes {
@@ -42,5 +55,7 @@ mod tests {
         let part = text.slice_ref(&text[..5]);
         assert_ne!(text_apart(part, text.len()).as_ptr(), text.as_ptr());
         assert_eq!(text_apart(text.clone(), text.len()).as_ptr(), text.as_ptr());
+        assert_ne!(text_cut(&text, &text[..5]).as_ptr(), text.as_ptr());
+        assert_eq!(text_cut(&text, &text[..10]).as_ptr(), text.as_ptr());
     }
 }

@@ -191,7 +191,7 @@ impl Session {
                     if payload.is_empty() {
                         self.out.tolerate(tolerance::EMPTY_POLL, "a poll");
                     }
-                    let fruitful = self.payload(payload, BROKEN_POLL, now);
+                    let fruitful = self.payload(&payload, BROKEN_POLL, now);
                     self.poll_again(fruitful, now.saturating_duration_since(get.at), now);
                 }
                 Err(error) => self.break_protocol(error),
@@ -250,7 +250,7 @@ impl Session {
         while let Some(script) = self.next_script() {
             match script {
                 Ok(payload) => {
-                    self.payload(payload, "a script of the stream is broken", now);
+                    self.payload(&payload, "a script of the stream is broken", now);
                 }
                 Err(error) => {
                     self.break_protocol(Error::protocol("the stream is broken", error));

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytestring::ByteString;
 use serde::de::IgnoredAny;
-use sio_core::codec::text_apart;
+use sio_core::codec::text_cut;
 use sio_core::session::{AckId, SessionEvent};
 use sio_core::{Args, DisconnectReason, Error, Value};
 
@@ -28,15 +28,14 @@ impl Session {
     /// framing is wrong: what stands before that counts.
     pub(super) fn payload(
         &mut self,
-        payload: ByteString,
+        payload: &ByteString,
         broken: &'static str,
         now: Instant,
     ) -> bool {
         let mut fruitful = false;
-        let size = payload.len();
         for packet in payload::decode(payload, &PayloadLimits::default()) {
             match packet {
-                Ok(packet) => fruitful |= self.packet(text_apart(packet, size), now),
+                Ok(packet) => fruitful |= self.packet(text_cut(payload, packet), now),
                 Err(error) => self.break_protocol(Error::protocol(broken, error)),
             }
         }

@@ -110,7 +110,7 @@ impl Session {
         self.silence.broken_at(now);
         if text.starts_with(payload::MARK) {
             self.out.tolerate(tolerance::FRAMED_MESSAGE, &text);
-            self.payload(text, "a WebSocket message is broken", now);
+            self.payload(&text, "a WebSocket message is broken", now);
         } else {
             self.packet(text, now);
         }
