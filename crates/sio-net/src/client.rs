@@ -35,7 +35,7 @@ use crate::target::normal_namespace;
 ///
 /// Which thread does what: [`emit`](Self::emit) writes on the caller's thread, [`call`](Self::call) waits on it,
 /// handlers run one at a time, in order, on a thread of their own that starts when there is something to run. A connection has
-/// at most 2 threads on WebSocket, and 4 while polling or upgrading; besides, a name lookup has one while it lasts.
+/// at most 2 threads; besides, a name lookup has one while it lasts.
 pub struct Client<P: Session> {
     owner: Arc<Owner<P>>,
     space: Arc<Space>,

@@ -114,8 +114,11 @@ impl Jar {
     /// in place of what was given by the same name.
     pub(crate) fn for_request(&self, given: &Given, url: &str) -> Vec<(String, String)> {
         let mut all = given.0.clone();
-        if let Some(url) = parse(url) {
-            let store = lock(&self.0);
+        let store = lock(&self.0);
+        // Most jars are empty, and to parse a URL takes as long as all the rest of a request.
+        if store.iter_any().next().is_some()
+            && let Some(url) = parse(url)
+        {
             let mut set = store.matches(&url);
             set.sort_unstable_by_key(|cookie| {
                 (

@@ -1,20 +1,19 @@
 //! The one way every connection is made: TCP to each address in turn, through a proxy if there is one, then TLS. Nothing
-//! here blocks; a [`Dial`] is stepped by whoever waits for its socket, the event loop or a thread in [`dial_blocking`].
+//! here blocks; a [`Dial`] is stepped by whoever waits for its socket.
 
 use std::collections::VecDeque;
 use std::fmt::Display;
 use std::io;
 use std::net::{self, SocketAddr};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::Arc;
 
 use http::HeaderValue;
 use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Registry, Token, Waker};
+use mio::{Interest, Registry, Token};
 use sio_core::Error;
 
 use crate::proxy::{ProxyKind, ProxyServer};
-use crate::stream::{Socket, Stream};
-use crate::sync::lock;
+use crate::stream::Stream;
 use crate::tls;
 use crate::tunnel::{Destination, Tunnel};
 
@@ -205,7 +204,6 @@ impl Dial {
 
     /// The way to the server is open; it is done, unless TLS comes first.
     fn secure(&mut self, address: SocketAddr, socket: TcpStream) -> Result<Option<Stream>, Error> {
-        let socket = Socket::Waiting(socket);
         let Some(tls) = &self.route.tls else {
             return Ok(Some(Stream::Plain(socket)));
         };
@@ -273,103 +271,6 @@ fn connected(socket: &TcpStream) -> io::Result<bool> {
     }
 }
 
-const SOCKET: Token = Token(0);
-const CANCELLED: Token = Token(1);
-
-/// Dials for a thread that has nothing else to do, until it is done or cancelled.
-pub(crate) fn dial_blocking(route: Route, cancel: &Cancel) -> Result<Stream, Error> {
-    let setup = |error| Error::transport("setting up a connection", error);
-    let mut poll = Poll::new().map_err(setup)?;
-    let waker = Arc::new(Waker::new(poll.registry(), CANCELLED).map_err(setup)?);
-    cancel.wake_by(&waker)?;
-    let mut dial = Dial::start(route, poll.registry(), SOCKET)?;
-    let mut events = Events::with_capacity(4);
-    loop {
-        if let Step::Done(mut stream) = dial.step(poll.registry(), SOCKET)? {
-            cancel.note(None);
-            let socket = stream.socket_mut();
-            if let Some(socket) = socket.waiting_mut() {
-                poll.registry().deregister(socket).map_err(setup)?;
-            }
-            let socket = socket.block().map_err(setup)?;
-            cancel.shut_down(&socket)?;
-            return Ok(stream);
-        }
-        cancel.note(Some(dial.doing()));
-        match poll.poll(&mut events, None) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(setup(error)),
-            _ => cancel.check()?,
-        }
-    }
-}
-
-/// Ends what blocks in another thread: a dial, or reads and writes on the sockets it brought.
-#[derive(Debug, Default)]
-pub(crate) struct Cancel(Mutex<Cancelling>);
-
-#[derive(Debug, Default)]
-struct Cancelling {
-    cancelled: bool,
-    waker: Option<Weak<Waker>>,
-    /// What a dial waits for.
-    doing: Option<String>,
-    sockets: Vec<Weak<net::TcpStream>>,
-}
-
-impl Cancel {
-    /// Ends everything, now and later.
-    pub(crate) fn cancel(&self) {
-        let mut state = lock(&self.0);
-        state.cancelled = true;
-        if let Some(waker) = state.waker.take().and_then(|waker| waker.upgrade()) {
-            // It fails only if the poll is gone, and then nobody waits.
-            let _ = waker.wake();
-        }
-        for socket in state
-            .sockets
-            .drain(..)
-            .filter_map(|socket| socket.upgrade())
-        {
-            // An error means that it is shut down already.
-            let _ = socket.shutdown(net::Shutdown::Both);
-        }
-    }
-
-    pub(crate) fn is_cancelled(&self) -> bool {
-        lock(&self.0).cancelled
-    }
-
-    /// What a dial waits for, if one does.
-    pub(crate) fn doing(&self) -> Option<String> {
-        lock(&self.0).doing.clone()
-    }
-
-    fn note(&self, doing: Option<String>) {
-        lock(&self.0).doing = doing;
-    }
-
-    fn wake_by(&self, waker: &Arc<Waker>) -> Result<(), Error> {
-        lock(&self.0).waker = Some(Arc::downgrade(waker));
-        self.check()
-    }
-
-    fn shut_down(&self, socket: &Arc<net::TcpStream>) -> Result<(), Error> {
-        let mut state = lock(&self.0);
-        state.sockets.retain(|socket| socket.strong_count() > 0);
-        state.sockets.push(Arc::downgrade(socket));
-        drop(state);
-        self.check()
-    }
-
-    fn check(&self) -> Result<(), Error> {
-        if self.is_cancelled() {
-            let error = io::Error::new(io::ErrorKind::Interrupted, "cancelled");
-            return Err(Error::transport("connecting", error));
-        }
-        Ok(())
-    }
-}
-
 /// Looks a name up; `what` it is, for errors. The system's resolver cannot be interrupted, so the thread should be one that
 /// holds nothing.
 pub(crate) fn look_up(what: &dyn Display, host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
@@ -382,17 +283,15 @@ pub(crate) fn look_up(what: &dyn Display, host: &str, port: u16) -> Result<Vec<S
 mod tests {
     use std::io::{Read, Write};
     use std::net::{Ipv4Addr, TcpListener};
-    #[cfg(feature = "rustls")]
-    use std::sync::mpsc;
     use std::thread;
-    #[cfg(feature = "rustls")]
     use std::time::Duration;
+
+    use mio::{Events, Poll};
 
     use super::*;
     use crate::proxy::Proxy;
     use crate::target::Target;
 
-    #[cfg(feature = "rustls")]
     const PATIENCE: Duration = Duration::from_secs(5);
 
     fn listener() -> (TcpListener, SocketAddr) {
@@ -415,13 +314,25 @@ mod tests {
         }
     }
 
+    fn dial(route: Route) -> Result<Stream, Error> {
+        let mut poll = Poll::new().unwrap();
+        let mut events = Events::with_capacity(4);
+        let mut dial = Dial::start(route, poll.registry(), Token(0))?;
+        loop {
+            match dial.step(poll.registry(), Token(0))? {
+                Step::Done(stream) => return Ok(stream),
+                Step::Wait => poll.poll(&mut events, Some(PATIENCE)).unwrap(),
+            }
+            assert!(!events.is_empty(), "the dial hangs in {}", dial.doing());
+        }
+    }
+
     #[test]
     fn the_next_address_is_tried_when_one_refuses() {
         let (_listener, open) = listener();
         let route = route(&[closed_port(), open]);
-        let stream = dial_blocking(route, &Cancel::default()).unwrap();
-        let Socket::Blocking(socket) = stream.socket() else {
-            panic!("{stream:?}");
+        let Stream::Plain(socket) = dial(route).unwrap() else {
+            panic!("a stream that is not encrypted");
         };
         assert_eq!(socket.peer_addr().unwrap(), open);
         assert!(socket.nodelay().unwrap());
@@ -430,7 +341,7 @@ mod tests {
     #[test]
     fn when_all_refuse_the_error_names_the_last_address() {
         let (first, last) = (closed_port(), closed_port());
-        let error = dial_blocking(route(&[first, last]), &Cancel::default()).unwrap_err();
+        let error = dial(route(&[first, last])).unwrap_err();
         let text = error.chain();
         assert!(
             text.starts_with(&format!("connecting to {last}: ")),
@@ -454,7 +365,7 @@ mod tests {
             let _ = client.read(&mut [0; 512]).unwrap();
             client.write_all(b"HTTP/1.1 403 No\r\n\r\n").unwrap();
         });
-        let error = dial_blocking(route, &Cancel::default()).unwrap_err();
+        let error = dial(route).unwrap_err();
         refusing.join().unwrap();
         assert!(
             error.chain().contains("HTTP status 403"),
@@ -465,43 +376,12 @@ mod tests {
 
     #[test]
     fn a_name_without_an_address_is_an_error() {
-        let error = dial_blocking(route(&[]), &Cancel::default()).unwrap_err();
+        let error = dial(route(&[])).unwrap_err();
         assert!(
             error.chain().contains("the name has no address"),
             "{}",
             error.chain()
         );
-    }
-
-    #[cfg(feature = "rustls")]
-    #[test]
-    fn cancelling_ends_a_handshake_that_the_peer_never_answers() {
-        let (silent, address) = listener();
-        let mut route = route(&[address]);
-        route.tls = Some(tls::Connector::new(&tls::Tls::new()).unwrap());
-        let cancel = Arc::new(Cancel::default());
-        let of_thread = Arc::clone(&cancel);
-        let (done, outcome) = mpsc::channel();
-        let dialling = thread::spawn(move || {
-            let _ = done.send(dial_blocking(route, &of_thread).map(drop));
-        });
-        let _peer = silent.accept().unwrap(); // from here on it waits for the handshake
-        cancel.cancel();
-        let error = outcome
-            .recv_timeout(PATIENCE)
-            .expect("the end of the dial")
-            .unwrap_err();
-        assert!(error.chain().ends_with("cancelled"), "{}", error.chain());
-        dialling.join().unwrap();
-    }
-
-    #[test]
-    fn a_dial_that_was_cancelled_before_does_not_begin() {
-        let (_listener, open) = listener();
-        let cancel = Cancel::default();
-        cancel.cancel();
-        let error = dial_blocking(route(&[open]), &cancel).unwrap_err();
-        assert!(error.chain().ends_with("cancelled"), "{}", error.chain());
     }
 
     #[test]

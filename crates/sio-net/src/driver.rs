@@ -6,22 +6,20 @@
 //! - the thread of the [event loop](crate::event_loop), and callers that wait for an ack, wait in the poll and then
 //!   process what the socket brought;
 //! - an emit processes itself at once if the lock is free, and else joins the burst of whoever holds it; emits that follow
-//!   closely on each other are gathered for whoever drives;
-//! - an HTTP lane processes the answer it got.
+//!   closely on each other are gathered for whoever drives.
 
 mod burst;
 mod link;
-mod threads;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use sio_core::event::{Question, Reply};
 use sio_core::manager::{Ask, Emit, Expiry, NamespaceId, NotTaken, Origin, Taken};
-use sio_core::session::{Input, Session};
+use sio_core::session::Session;
 use sio_core::socket::{AckCallback, IfOffline};
 use sio_core::{Args, ConnectionReport, Deadline, DisconnectReason, Encoded, Error, Result};
 use tracing::Span;
@@ -36,7 +34,6 @@ use crate::wire_log::WireLog;
 
 use self::burst::Burst;
 use self::link::Link;
-use self::threads::{Threads, join_all};
 
 /// Who waits for an ack.
 pub(crate) enum Waiter {
@@ -76,10 +73,9 @@ pub(crate) struct Core<P: Session> {
     event_loop: EventLoop,
     pub(crate) dispatcher: Arc<Dispatcher>,
     backlog: Backlog,
-    /// Whether there is a WebSocket, so that waiting in the poll can bring an ack.
+    /// Whether there is a socket, so that waiting in the poll can bring an ack.
     drivable: AtomicBool,
-    threads: Mutex<Threads>,
-    /// Held while threads are joined, and while they are started.
+    /// Held while the loop's thread is joined, and while it is started.
     joining: Mutex<()>,
     life: Mutex<Life>,
     /// For answers to questions: an ack keeps no connection alive.
@@ -137,7 +133,6 @@ impl<P: Session> Core<P> {
             dispatcher: Dispatcher::new(options.inbox.clone(), span, handlers),
             backlog: Backlog::default(),
             drivable: AtomicBool::new(false),
-            threads: Mutex::default(),
             joining: Mutex::default(),
             life: Mutex::default(),
             this: this.clone(),
@@ -183,8 +178,10 @@ impl<P: Session> Core<P> {
         self.wait_for_end_of(ending);
         let outcome: Arc<Slot<Result<()>>> = Slot::new();
         let joining = lock(&self.joining);
-        let (mut link, runs) = self.lock_with_old_threads_gone();
-        if !runs && let Some(this) = self.this.upgrade() {
+        let mut link = self.lock_link();
+        if self.running().is_none()
+            && let Some(this) = self.this.upgrade()
+        {
             let token = self.event_loop.enter(this)?;
             link.begin(token);
             lock(&self.burst).token = Some(token);
@@ -201,21 +198,6 @@ impl<P: Session> Core<P> {
         // The manager keeps the deadline: there will be an outcome.
         self.drive_until_set(&outcome, || true, None)
             .unwrap_or(Err(Error::Disconnected(DisconnectReason::NotYet)))
-    }
-
-    /// The link, and whether its threads run; if not, those of the connection before have ended. Called with `joining`
-    /// locked, so that nobody else starts any.
-    fn lock_with_old_threads_gone(&self) -> (MutexGuard<'_, Link<P>>, bool) {
-        loop {
-            let runs = lock(&self.life).runs;
-            if !runs {
-                self.join_kept();
-            }
-            let link = self.lock_link();
-            if lock(&self.life).runs == runs {
-                return (link, runs);
-            }
-        }
     }
 
     /// The connection is over: everybody who waits for something of it goes on.
@@ -441,9 +423,8 @@ impl<P: Session> Core<P> {
         }
         // One that closes at the same time waits until they are joined, too.
         let joining = lock(&self.joining);
-        // If it was opened again, then by somebody who has joined the threads.
+        // If it was opened again, then by somebody who goes on with its thread.
         if !lock(&self.life).runs {
-            self.join_kept();
             self.event_loop.join();
         }
         drop(joining);
@@ -490,18 +471,6 @@ impl<P: Session> Core<P> {
     }
 
     // --- driving ------------------------------------------------------------------------------------------------
-
-    /// Something arrived from an HTTP lane of a connection. It may have been on its way when that was given up; another
-    /// one numbers its requests alike.
-    fn input(&self, input: Input, connection: u64) {
-        self.process(|link, now| {
-            if link.manager.epoch() == connection {
-                log_answer(&input);
-                link.note_answer(&input);
-                link.manager.handle_input(input, now);
-            }
-        });
-    }
 
     /// Locks the link. Whoever waits for it is next: a driver with an endless supply of input lets others in.
     fn lock_link(&self) -> MutexGuard<'_, Link<P>> {
@@ -565,7 +534,7 @@ impl<P: Session> Core<P> {
         }
         link.note_deadline();
         let must_wake_caller = link.must_wake_caller();
-        self.drivable.store(link.has_websocket(), Ordering::Release);
+        self.drivable.store(link.has_socket(), Ordering::Release);
         drop(link);
         if must_wake_caller {
             self.event_loop.seat().wake_caller();
@@ -573,41 +542,6 @@ impl<P: Session> Core<P> {
     }
 
     // --- for the link -------------------------------------------------------------------------------------------
-
-    /// Keeps a thread that was told to end, to be joined.
-    fn keep(&self, thread: JoinHandle<()>) {
-        lock(&self.threads).keep(thread);
-    }
-
-    fn join_kept(&self) {
-        // Not locked while they are joined: the last they do is to note their end.
-        let all = lock(&self.threads).take_all();
-        join_all(all);
-    }
-
-    /// What an HTTP lane does last.
-    fn ender(&self) -> impl FnOnce() + Send + 'static {
-        let this = self.this.clone();
-        move || {
-            let Some(core) = this.upgrade() else { return };
-            lock(&core.threads).note_end();
-            let token = lock(&core.burst).token;
-            if let Some(token) = token {
-                // Whoever drives joins it.
-                core.event_loop.demand_turn(token);
-            }
-        }
-    }
-
-    /// What an HTTP lane does with an answer.
-    fn answerer(&self, connection: u64) -> impl Fn(Input) + Send + 'static {
-        let this = self.this.clone();
-        move |input| {
-            if let Some(core) = this.upgrade() {
-                core.input(input, connection);
-            }
-        }
-    }
 
     /// Runs the program's hook and looks up the name, and reports to the link.
     ///
@@ -685,23 +619,6 @@ fn span_of<P: Session>(options: &Options<P>) -> Span {
     tracing::error_span!(parent: None, "sio", client, %server)
 }
 
-fn log_answer(input: &Input) {
-    match input {
-        Input::HttpResponse { response, .. } => {
-            tracing::trace!(
-                status = response.status,
-                bytes = response.body.len(),
-                "answer"
-            );
-        }
-        Input::HttpData { data, .. } => tracing::trace!(bytes = data.len(), "part of an answer"),
-        Input::HttpFailed { error, .. } => {
-            tracing::debug!(error = %error.chain(), "request failed");
-        }
-        _ => {}
-    }
-}
-
 impl Backlog {
     fn set(&self, bytes: usize) {
         let before = self.bytes.swap(bytes, Ordering::AcqRel);
@@ -732,10 +649,7 @@ impl Backlog {
 
 impl<P: Session> Driven for Core<P> {
     fn drive(&self, due: Due) -> bool {
-        let again = self.process(|link, now| link.advance(due, now));
-        let ended = lock(&self.threads).take_ended();
-        join_all(ended);
-        again
+        self.process(|link, now| link.advance(due, now))
     }
 }
 

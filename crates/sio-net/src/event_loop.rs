@@ -32,8 +32,8 @@ const WAKER: Token = Token(usize::MAX);
 const EVENTS: usize = 256;
 const EVENTS_OF_ONE: usize = 4;
 
-/// The stack of the loop's thread. No handler runs on it. It is so much smaller than those of HTTP that the system does
-/// not give it one of theirs, used up to the depth of an HTTP client: that would be 14 KiB more in each connection.
+/// The stack of the loop's thread. No handler runs on it. It is so much smaller than those of other threads that the system does
+/// not give it one of theirs, which a handler or a lookup has used up to its own depth: idle connections would keep that.
 const STACK: usize = 384 << 10;
 
 /// One thread that waits for the sockets of many clients.
@@ -47,14 +47,13 @@ const STACK: usize = 384 << 10;
 /// - Handlers of all its clients run on one thread, too: each client's in order, and the clients take turns. A handler
 ///   that takes long holds up those of the others, and a [`close`](crate::Client::close) of theirs for up to the close
 ///   timeout. Nothing else waits for handlers: neither heartbeats, nor calls, nor [`events`](crate::Client::events).
-/// - Over HTTP polling each client has two threads more, as always. With
-///   `.transports(&[Transport::WebSocket])`, or after the upgrade, there are none.
 ///
 /// The loop's thread starts when the first client is opened, that of the handlers with the first thing to run; both end when
 /// the last client is closed, and whoever closes that waits for it. Clones are handles of the same loop. Clients of both protocols may share one.
 ///
 /// # Files
-/// Each connection takes one file descriptor, the loop three: 10,000 connections need `ulimit -n` above 10,000.
+/// Each connection takes one file descriptor, or two while polling, and the loop three: 10,000 connections need `ulimit -n`
+/// above 10,000.
 #[derive(Clone)]
 pub struct EventLoop {
     shared: Arc<Shared>,
@@ -165,19 +164,6 @@ impl EventLoop {
             self.shared.seat.wake();
         }
         given
-    }
-
-    /// A member wants a turn soon, from whoever drives or would.
-    pub(crate) fn demand_turn(&self, token: Token) {
-        let mut members = self.shared.lock_members();
-        members.give_turn(token, Due::AGAIN);
-        let sleeps = members.sleeps();
-        drop(members);
-        if sleeps {
-            self.shared.seat.wake();
-        } else {
-            self.shared.seat.hurry();
-        }
     }
 
     /// For a caller that has left the seat: whose turn it is shall not have to wait for the next one.

@@ -1,43 +1,36 @@
-//! HTTP by ureq, over streams of our own dialler.
+//! HTTP over streams of our own dialler; what the bytes mean is ureq-proto's business, which is ureq without its I/O.
 //!
-//! Each of a polling session's two requests, the long GET (or a HEAD) and the POST, has a [`Lane`]: a thread that blocks in it, and
-//! an agent of its own, so that ending one lane leaves the other alone. Deadlines are the session's business: nothing
-//! here times out, and ending the lane ends what blocks.
-//!
-//! A streamed answer is reported as it comes. ureq's reader hands out what it has, and reads from the stream only when
-//! it has nothing.
+//! Each of a polling session's two requests, the long GET (or a HEAD) and the POST, has a [`Lane`] with a connection of its
+//! own. Nothing here blocks: whoever drives the session goes on with a lane when the poll tells of its socket. Nor does
+//! anything time out: deadlines are the session's business, and dropping the lane ends what is on its way.
 
-use std::cell::Cell;
-use std::fmt;
-use std::io::{self, Read, Write};
+mod body;
+mod exchange;
+mod unread;
+
+use std::io::{self, Write as _};
 use std::mem;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use bytestring::ByteString;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use sio_core::session::{Input, Method, Request, Response};
+use mio::{Registry, Token};
+use sio_core::session::{Input, Method, Request, RequestId, Response};
 use sio_core::{Error, HttpError};
-use ureq::config::{AutoHeaderValue, Config};
-use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
-};
 
 use crate::cookies::Cookies;
-use crate::dialler::{Cancel, Route, dial_blocking};
+use crate::dialler::{Dial, Route, Step};
 use crate::stream::Stream;
-use crate::sync::lock;
 use crate::tunnel::explain_refusal;
+use crate::websocket::{Progress, READ_AT_ONCE};
+
+use self::body::BodyTooLarge;
+use self::exchange::{Exchange, Fault, Written};
+use self::unread::{BUFFER, HeadTooLarge, Unread};
 
 /// Node closes idle connections after 5 s; one that is older is not tried again.
 const IDLE: Duration = Duration::from_secs(4);
-
-/// The largest head of an answer, and what is read of a body at once.
-const BUFFER: usize = 16 << 10;
 
 /// How much longer than the limit for bodies an answer may be on the wire: chunks of one byte each take six. What has no end
 /// and brings no data (interim answers, trailers) would keep a lane busy for ever.
@@ -52,365 +45,522 @@ pub(crate) struct HttpConfig {
     pub(crate) headers: HeaderMap,
     pub(crate) cookies: Cookies,
     pub(crate) max_body: usize,
-    /// The session that they are of, for what is logged.
-    pub(crate) span: tracing::Span,
 }
 
-/// A thread that makes one kind of request, one at a time.
-#[derive(Debug)]
+/// Makes one kind of request, one at a time.
 pub(crate) struct Lane {
+    config: HttpConfig,
     /// Where its requests go, for errors.
     goal: ByteString,
-    shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    /// Of its sockets.
+    token: Token,
+    /// The request that is out, or was.
+    asked: Asked,
+    /// Whether there was an answer before.
+    answered: bool,
+    connection: Option<Connection>,
+    stage: Stage,
+    /// Whether the socket may have more to do.
+    ready: bool,
 }
 
-struct Shared {
-    state: Mutex<State>,
-    wake: Condvar,
-    cancel: Cancel,
-}
-
-struct State {
-    next: Option<Request>,
-    /// Of the last request.
+/// What has to be known of a request until it is answered.
+struct Asked {
+    id: RequestId,
     method: Method,
-    over: bool,
+    streamed: bool,
+    url: String,
+}
+
+enum Stage {
+    /// Nothing is out.
+    Idle,
+    Dialling(Box<Dial>, Exchange, Written),
+    Writing(Exchange, Written),
+    Reading(Box<Reading>),
+}
+
+/// An answer that is waited for, or read.
+struct Reading {
+    exchange: Exchange,
+    /// How many bytes it may have on the wire, and how many of these are left.
+    limit: usize,
+    left: usize,
+    /// Its head, once that has come.
+    response: Option<http::Response<()>>,
+}
+
+/// A connection, in use or kept for the next request.
+struct Connection {
+    stream: Stream,
+    unread: Unread,
+    /// When it brought its last answer.
+    answered: Option<Instant>,
 }
 
 impl Lane {
-    /// Starts the thread. Each answer goes to `answer`, on that thread; of a streamed one, each piece and the end. The last
-    /// that the thread does is `end`.
-    pub(crate) fn start(
-        method: Method,
-        config: HttpConfig,
-        answer: impl Fn(Input) + Send + 'static,
-        end: impl FnOnce() + Send + 'static,
-    ) -> io::Result<Self> {
-        let shared = Arc::new(Shared {
-            state: Mutex::new(State {
-                next: None,
-                method,
-                over: false,
-            }),
-            wake: Condvar::new(),
-            cancel: Cancel::default(),
-        });
-        let of_thread = Arc::clone(&shared);
-        let name = match method {
-            Method::Get | Method::Head => "sio-get",
-            Method::Post => "sio-post",
-        };
+    pub(crate) fn new(config: HttpConfig, token: Token) -> Self {
         let goal: ByteString = match config.route.requesting_proxy() {
             Some(proxy) => format!("{} through {proxy}", config.origin).into(),
             None => config.origin.as_str().into(),
         };
-        let of_errors = goal.clone();
-        let run = move || {
-            let _in = config.span.clone().entered();
-            let client = Client::new(config, of_errors, &of_thread);
-            let report = |input| {
-                if !of_thread.cancel.is_cancelled() {
-                    answer(input);
-                }
-            };
-            while let Some(request) = of_thread.next() {
-                client.execute(&request, report);
-            }
-            drop(client);
-            end();
-        };
-        let thread = thread::Builder::new().name(name.to_owned()).spawn(run)?;
-        Ok(Self {
+        Self {
+            config,
             goal,
-            shared,
-            thread: Some(thread),
-        })
+            token,
+            asked: Asked {
+                id: RequestId(0),
+                method: Method::Get,
+                streamed: false,
+                url: String::new(),
+            },
+            answered: false,
+            connection: None,
+            stage: Stage::Idle,
+            ready: false,
+        }
     }
 
     /// What its request waits for.
     pub(crate) fn doing(&self) -> String {
-        let dialling = self.shared.cancel.doing();
-        dialling.unwrap_or_else(|| {
-            let method = lock(&self.shared.state).method;
-            format!("waiting for the answer to {method} {}", self.goal)
+        match &self.stage {
+            Stage::Dialling(dial, ..) => dial.doing(),
+            _ => format!("waiting for the answer to {}", self.request_line()),
+        }
+    }
+
+    fn request_line(&self) -> String {
+        format!("{} {}", self.asked.method, self.goal)
+    }
+
+    /// Whether going on may bring something.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready
+    }
+
+    /// A socket of the session may be ready: maybe it is this one.
+    pub(crate) fn wake(&mut self) {
+        self.ready = !matches!(self.stage, Stage::Idle);
+    }
+
+    /// Makes this request; what cannot be done at once follows when the socket is ready. The session has at most one of a
+    /// kind out.
+    ///
+    /// # Errors
+    /// What comes instead of an answer.
+    pub(crate) fn request(&mut self, request: Request, registry: &Registry) -> Result<(), Error> {
+        self.asked = Asked {
+            id: request.id,
+            method: request.method,
+            streamed: request.streamed,
+            url: format!("{}{}", self.config.origin, request.target),
+        };
+        self.ready = false;
+        self.begin(request, registry).map_err(|trouble| {
+            self.connection = None;
+            self.explain(trouble)
         })
     }
 
-    /// Makes this request. The session has at most one of a kind out.
-    pub(crate) fn request(&self, request: Request) {
-        let mut state = lock(&self.shared.state);
-        state.method = request.method;
-        state.next = Some(request);
-        drop(state);
-        self.shared.wake.notify_one();
-    }
-
-    /// Ends the lane, and at once what it waits for, also within an answer. The thread ends by itself and may be
-    /// joined. It reports nothing any more, except what it has begun to.
-    pub(crate) fn end(mut self) -> Option<JoinHandle<()>> {
-        self.shared.end();
-        self.thread.take()
-    }
-}
-
-impl Drop for Lane {
-    fn drop(&mut self) {
-        self.shared.end();
-    }
-}
-
-impl Shared {
-    fn next(&self) -> Option<Request> {
-        let mut state = lock(&self.state);
-        loop {
-            if state.over {
-                return None;
-            }
-            if let Some(request) = state.next.take() {
-                return Some(request);
-            }
-            state = self
-                .wake
-                .wait(state)
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-        }
-    }
-
-    fn end(&self) {
-        lock(&self.state).over = true;
-        self.wake.notify_one();
-        self.cancel.cancel();
-    }
-}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Shared")
-    }
-}
-
-/// An agent and what it needs.
-struct Client {
-    /// Where its requests go, for errors.
-    goal: ByteString,
-    /// Whether there was an answer before.
-    answered: Cell<bool>,
-    /// Whether the connection that the last answer came on may be used again.
-    stays: Arc<AtomicBool>,
-    agent: ureq::Agent,
-    config: HttpConfig,
-    wire: Arc<Wire>,
-}
-
-/// How much of an answer may be read from the wire, and how much is left of that.
-#[derive(Debug, Default)]
-struct Wire {
-    limit: AtomicUsize,
-    left: AtomicUsize,
-}
-
-impl Wire {
-    fn allow(&self, limit: usize) {
-        self.limit.store(limit, Ordering::Relaxed);
-        self.left.store(limit, Ordering::Relaxed);
-    }
-
-    /// Takes off what was read. Only the lane's thread reads.
-    fn take(&self, count: usize) -> Result<(), AnswerTooLong> {
-        let left = self.left.load(Ordering::Relaxed);
-        self.left
-            .store(left.saturating_sub(count), Ordering::Relaxed);
-        if count > left {
-            return Err(AnswerTooLong(self.limit.load(Ordering::Relaxed)));
-        }
+    fn begin(&mut self, request: Request, registry: &Registry) -> Result<(), Trouble> {
+        let head = self.head(&request)?;
+        let body = (request.method == Method::Post).then_some(request.body);
+        let proxy = self.config.route.requesting_proxy();
+        let origin = proxy.map(|_| &*self.config.origin);
+        let (exchange, mut written) = Exchange::begin(head, body, origin)?;
+        self.connection.take_if(|kept| !kept.is_good());
+        let Some(kept) = &mut self.connection else {
+            let dial = Dial::start(self.config.route.clone(), registry, self.token)?;
+            self.stage = Stage::Dialling(Box::new(dial), exchange, written);
+            return Ok(());
+        };
+        // Nothing had come on it just now, so the poll will tell of what comes.
+        self.stage = if kept.write(&mut written)? {
+            self.reading(exchange)
+        } else {
+            Stage::Writing(exchange, written)
+        };
         Ok(())
     }
-}
 
-impl Client {
-    fn new(config: HttpConfig, goal: ByteString, shared: &Arc<Shared>) -> Self {
-        let settings = Config::builder()
-            // Redirects and errors are answers like any other: the session knows what they mean.
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .http_status_as_error(false)
-            .proxy(None)
-            .user_agent(AutoHeaderValue::None)
-            .max_idle_age(IDLE)
-            .max_idle_connections(1)
-            .input_buffer_size(BUFFER)
-            .output_buffer_size(BUFFER)
-            .build();
-        let wire = Arc::new(Wire::default());
-        let stays = Arc::new(AtomicBool::new(true));
-        let proxy = config.route.requesting_proxy();
-        let dialler = Dialler {
-            route: config.route.clone(),
-            origin: proxy.map(|_| config.origin.as_str().into()),
-            stays: Arc::clone(&stays),
-            shared: Arc::clone(shared),
-            wire: Arc::clone(&wire),
+    fn head(&self, request: &Request) -> Result<http::Request<()>, http::Error> {
+        let mut head = http::Request::builder().uri(&self.asked.url).body(())?;
+        *head.method_mut() = match request.method {
+            Method::Get => http::Method::GET,
+            Method::Head => http::Method::HEAD,
+            Method::Post => http::Method::POST,
         };
-        let addresses = Addresses(config.route.clone());
-        Self {
-            goal,
-            answered: Cell::new(false),
-            stays,
-            agent: ureq::Agent::with_parts(settings, dialler, addresses),
-            config,
-            wire,
+        let headers = head.headers_mut();
+        *headers = self.config.headers.clone();
+        if let Some(cookies) = self.config.cookies.header(&self.asked.url) {
+            headers.insert(header::COOKIE, cookies);
         }
-    }
-
-    fn execute(&self, request: &Request, report: impl Fn(Input)) {
-        let id = request.id;
-        let data = |data| report(Input::HttpData { id, data });
-        report(match self.exchange(request, data) {
-            Ok(response) => Input::HttpResponse { id, response },
-            Err(error) => Input::HttpFailed {
-                id,
-                error: self.explain(request.method, error),
-            },
-        });
-    }
-
-    fn exchange(&self, request: &Request, data: impl Fn(Bytes)) -> Result<Response, ureq::Error> {
         let proxy = self.config.route.requesting_proxy();
-        self.wire.allow(if request.streamed {
+        if let Some(authorization) = proxy.and_then(|proxy| proxy.authorization.clone()) {
+            headers.insert(header::PROXY_AUTHORIZATION, authorization);
+        }
+        headers
+            .entry(header::ACCEPT)
+            .or_insert(HeaderValue::from_static("*/*"));
+        if let Some(content_type) = request.content_type {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
+        if request.streamed || request.method == Method::Head {
+            // What compresses may hold data back until there is more of it; of a HEAD nothing is unpacked.
+            let identity = HeaderValue::from_static("identity");
+            headers.insert(header::ACCEPT_ENCODING, identity);
+        }
+        headers
+            .entry(header::ACCEPT_ENCODING)
+            .or_insert(HeaderValue::from_static("gzip"));
+        Ok(head)
+    }
+
+    /// The request is written.
+    fn reading(&self, exchange: Exchange) -> Stage {
+        let limit = if self.asked.streamed {
             usize::MAX
         } else {
             self.config
                 .max_body
                 .saturating_mul(WIRE_FACTOR)
                 .saturating_add(BUFFER)
-        });
-        let url = format!("{}{}", self.config.origin, request.target);
-        let mut builder = http::Request::builder().uri(&url);
-        if let Some(headers) = builder.headers_mut() {
-            *headers = self.config.headers.clone();
-            if let Some(cookies) = self.config.cookies.header(&url) {
-                headers.insert(header::COOKIE, cookies);
-            }
-            if let Some(authorization) = proxy.and_then(|proxy| proxy.authorization.clone()) {
-                headers.insert(header::PROXY_AUTHORIZATION, authorization);
-            }
-            headers
-                .entry(header::ACCEPT)
-                .or_insert(HeaderValue::from_static("*/*"));
-            if let Some(content_type) = request.content_type {
-                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-            }
-            if request.streamed || request.method == Method::Head {
-                // What compresses may hold data back until there is more of it; of a HEAD nothing is unpacked.
-                let identity = HeaderValue::from_static("identity");
-                headers.insert(header::ACCEPT_ENCODING, identity);
-            }
-        }
-        let mut response = match request.method {
-            Method::Get => self
-                .agent
-                .run(builder.method(http::Method::GET).body(())?)?,
-            Method::Head => self
-                .agent
-                .run(builder.method(http::Method::HEAD).body(())?)?,
-            Method::Post => {
-                let request = builder.method(http::Method::POST).body(&request.body[..])?;
-                self.agent.run(request)?
-            }
         };
-        self.answered.set(true);
-        if proxy.is_some() {
-            self.stays
-                .store(says_it_stays(response.headers()), Ordering::Relaxed);
+        Stage::Reading(Box::new(Reading {
+            exchange,
+            limit,
+            left: limit,
+            response: None,
+        }))
+    }
+
+    /// Goes on with the request that is out, as far as the socket allows. Of a streamed answer each piece is told, and the end.
+    pub(crate) fn advance(&mut self, registry: &Registry) -> Progress {
+        if !self.ready {
+            return Progress::Blocked;
         }
-        self.config.cookies.store(response.headers(), &url);
-        if let Some(proxy) = proxy
-            && response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+        let id = self.asked.id;
+        match self.go_on(registry) {
+            Ok(None) => {
+                self.ready = false;
+                Progress::Blocked
+            }
+            Ok(Some(Came::Pause)) => Progress::Paused,
+            Ok(Some(Came::Data(data))) => Progress::Input(Input::HttpData { id, data }),
+            Ok(Some(Came::Answer(response))) => {
+                self.ready = false;
+                Progress::Input(Input::HttpResponse { id, response })
+            }
+            Err(trouble) => {
+                self.ready = false;
+                self.stage = Stage::Idle;
+                self.connection = None;
+                let error = self.explain(trouble);
+                Progress::Input(Input::HttpFailed { id, error })
+            }
+        }
+    }
+
+    /// `None` if the socket has to be ready again first.
+    fn go_on(&mut self, registry: &Registry) -> Result<Option<Came>, Trouble> {
+        loop {
+            match mem::replace(&mut self.stage, Stage::Idle) {
+                Stage::Idle => return Ok(None),
+                Stage::Dialling(mut dial, exchange, written) => {
+                    match dial.step(registry, self.token)? {
+                        Step::Wait => {
+                            self.stage = Stage::Dialling(dial, exchange, written);
+                            return Ok(None);
+                        }
+                        Step::Done(stream) => {
+                            self.connection = Some(Connection::new(stream));
+                            self.stage = Stage::Writing(exchange, written);
+                        }
+                    }
+                }
+                Stage::Writing(exchange, mut written) => {
+                    let Some(connection) = &mut self.connection else {
+                        return Ok(None);
+                    };
+                    if !connection.write(&mut written)? {
+                        self.stage = Stage::Writing(exchange, written);
+                        return Ok(None);
+                    }
+                    self.stage = self.reading(exchange);
+                }
+                Stage::Reading(mut reading) => {
+                    let came = self.read(&mut reading)?;
+                    if !matches!(came, Some(Came::Answer(_))) {
+                        self.stage = Stage::Reading(reading);
+                    }
+                    return Ok(came);
+                }
+            }
+        }
+    }
+
+    fn read(&mut self, reading: &mut Reading) -> Result<Option<Came>, Trouble> {
+        // A streamed body is handed on, and never held.
+        let limit = match self.asked.streamed {
+            true => usize::MAX,
+            false => self.config.max_body,
+        };
+        let mut room = READ_AT_ONCE;
+        let mut ended = false;
+        loop {
+            let Some(connection) = &mut self.connection else {
+                return Ok(None);
+            };
+            let unread = &mut connection.unread;
+            if reading.exchange.is_in_head()
+                && let Some(response) = reading.exchange.read_head(unread, limit)?
+            {
+                self.note_head(&response)?;
+                reading.response = Some(response);
+                continue;
+            }
+            if let Some(response) = &reading.response {
+                let is_whole = reading.exchange.read_body(unread, ended)?;
+                if self.asked.streamed && response.status() == StatusCode::OK {
+                    let data = reading.exchange.take_body();
+                    if !data.is_empty() {
+                        return Ok(Some(Came::Data(data)));
+                    }
+                }
+                if is_whole {
+                    return Ok(Some(Came::Answer(self.whole(reading))));
+                }
+            }
+            if ended {
+                return Err(match &reading.response {
+                    Some(_) => CutOff.into(),
+                    None => Trouble::Closed,
+                });
+            }
+            if room == 0 {
+                return Ok(Some(Came::Pause));
+            }
+            let Some(count) = self.read_more(reading)? else {
+                return Ok(None);
+            };
+            ended = count == 0;
+            room = room.saturating_sub(count);
+        }
+    }
+
+    /// Reads once from the socket; `None` if there is nothing for now, and nothing at the end of the stream.
+    fn read_more(&mut self, reading: &mut Reading) -> Result<Option<usize>, Trouble> {
+        let Some(connection) = &mut self.connection else {
+            return Ok(None);
+        };
+        let is_first = reading.response.is_none() && connection.unread.is_empty();
+        let count = match connection.unread.read(&mut connection.stream) {
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(error) if reading.response.is_some() && is_end(&error) => 0,
+            Err(error) => return Err(error.into()),
+        };
+        let is_plain = self.config.route.tls.is_none();
+        if is_plain && is_first && connection.unread.bytes().first() == Some(&TLS_ALERT) {
+            return Err(Trouble::Other(Box::new(AnswersInTls)));
+        }
+        reading.left = match reading.left.checked_sub(count) {
+            Some(left) => left,
+            None => return Err(Trouble::Beyond(Box::new(AnswerTooLong(reading.limit)))),
+        };
+        Ok(Some(count))
+    }
+
+    fn note_head(&mut self, response: &http::Response<()>) -> Result<(), Trouble> {
+        self.answered = true;
+        let headers = response.headers();
+        self.config.cookies.store(headers, &self.asked.url);
+        let status = response.status();
+        if let Some(proxy) = self.config.route.requesting_proxy()
+            && status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
         {
             let what = format!("the request to {proxy}");
-            let error = HttpError::new(what, response.status().as_u16(), None, &[]);
-            let error = explain_refusal(error, proxy, response.headers());
-            return Err(ureq::Error::Other(Box::new(Error::from(error))));
+            let error = HttpError::new(what, status.as_u16(), None, &[]);
+            return Err(Error::from(explain_refusal(error, proxy, headers)).into());
         }
-        if request.method != Method::Head
-            && let Some(coding) = response.headers().get(header::CONTENT_ENCODING)
-            && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
+        if self.asked.method != Method::Head
+            && let Some(coding) = headers.get(header::CONTENT_ENCODING)
+            && !is_known(coding)
         {
             let coding = String::from_utf8_lossy(coding.as_bytes()).into_owned();
-            return Err(ureq::Error::Other(Box::new(UnknownCoding(coding))));
+            return Err(Trouble::Other(Box::new(UnknownCoding(coding))));
         }
-        let body = if request.method == Method::Head {
-            Bytes::new()
-        } else if request.streamed && response.status() == StatusCode::OK {
-            pass_on(response.body_mut().as_reader(), data).map_err(cut_off)?;
-            Bytes::new()
-        } else {
-            // One more than allowed tells a body of exactly the limit from one beyond it.
-            let limited = response
-                .body_mut()
-                .with_config()
-                .limit(self.config.max_body as u64);
-            limited.read_to_vec().map_err(cut_off)?.into()
-        };
-        Ok(Response {
-            status: response.status().as_u16(),
-            content_type: text(response.headers(), &header::CONTENT_TYPE),
-            location: text(response.headers(), &header::LOCATION),
-            etag: text(response.headers(), &header::ETAG),
-            server: text(response.headers(), &header::SERVER),
-            proxy: proxy.map(|proxy| proxy.to_string().into()),
-            body,
-        })
+        Ok(())
     }
 
-    fn explain(&self, method: Method, error: ureq::Error) -> Error {
-        let context: ByteString = format!("{method} {}", self.goal).into();
-        match error {
-            ureq::Error::Other(error) => match error.downcast::<Error>() {
-                Ok(own) => *own,
-                Err(other) if is_beyond_limit(&*other) => Error::Protocol {
-                    context,
-                    source: Arc::from(other),
-                },
-                Err(other) => Error::Transport {
-                    context,
-                    source: Arc::from(other),
-                },
-            },
-            ureq::Error::BodyExceedsLimit(limit) => {
-                let limit = BodyTooLarge(limit);
-                Error::protocol(context, limit)
-            }
-            ureq::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                let may_want_tls = self.config.route.tls.is_none() && !self.answered.get();
+    /// All of an answer has come.
+    fn whole(&mut self, reading: &mut Reading) -> Response {
+        let (head, ()) = reading.response.take().unwrap_or_default().into_parts();
+        let proxy = self.config.route.requesting_proxy();
+        let stays = reading.exchange.server_keeps_connection()
+            && (proxy.is_none() || says_it_stays(&head.headers));
+        // What stands behind an answer that was asked for belongs to no other.
+        self.connection
+            .take_if(|connection| !stays || !connection.unread.is_empty());
+        if let Some(kept) = &mut self.connection {
+            kept.unread.shrink();
+            kept.answered = Some(Instant::now());
+        }
+        Response {
+            status: head.status.as_u16(),
+            content_type: text(&head.headers, &header::CONTENT_TYPE),
+            location: text(&head.headers, &header::LOCATION),
+            etag: text(&head.headers, &header::ETAG),
+            server: text(&head.headers, &header::SERVER),
+            proxy: proxy.map(|proxy| proxy.to_string().into()),
+            body: reading.exchange.take_body(),
+        }
+    }
+
+    fn explain(&self, trouble: Trouble) -> Error {
+        let context = ByteString::from(self.request_line());
+        match trouble {
+            Trouble::Own(error) => error,
+            Trouble::Closed => {
+                let may_want_tls = self.config.route.tls.is_none() && !self.answered;
                 Error::transport(context, ClosedWithoutAnswer { may_want_tls })
             }
-            ureq::Error::Io(error) => Error::transport(context, error),
-            error => Error::transport(context, error),
+            Trouble::Beyond(error) => Error::Protocol {
+                context,
+                source: error.into(),
+            },
+            Trouble::Other(error) => Error::Transport {
+                context,
+                source: error.into(),
+            },
         }
     }
 }
 
-/// Hands a body out as it comes, to its end.
-fn pass_on(mut body: impl Read, data: impl Fn(Bytes)) -> Result<(), ureq::Error> {
-    let mut buffer = vec![0; BUFFER];
-    loop {
-        match body.read(&mut buffer)? {
-            0 => return Ok(()),
-            count => data(Bytes::copy_from_slice(&buffer[..count])),
+impl Connection {
+    fn new(stream: Stream) -> Self {
+        Self {
+            stream,
+            unread: Unread::default(),
+            answered: None,
+        }
+    }
+
+    /// Whether another request may go this way.
+    fn is_good(&self) -> bool {
+        self.answered.is_some_and(|at| at.elapsed() < IDLE) && self.stream.is_idle()
+    }
+
+    /// Writes as much as the peer takes; whether that is all.
+    fn write(&mut self, written: &mut Written) -> io::Result<bool> {
+        loop {
+            let left = if written.head.has_remaining() {
+                &mut written.head
+            } else {
+                &mut written.body
+            };
+            if left.is_empty() {
+                break;
+            }
+            match self.stream.write(left) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => left.advance(count),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        match self.stream.flush() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            result => result.map(|()| true),
         }
     }
 }
 
-/// The end of the stream within a body means something else than before an answer.
-fn cut_off(error: ureq::Error) -> ureq::Error {
-    match error {
-        ureq::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            ureq::Error::Other(Box::new(CutOff))
-        }
-        error => error,
+/// What came of reading.
+enum Came {
+    Data(Bytes),
+    Answer(Response),
+    /// Much.
+    Pause,
+}
+
+/// Why there will be no answer.
+enum Trouble {
+    /// This says it all.
+    Own(Error),
+    /// The connection was closed instead.
+    Closed,
+    /// It is more than allowed.
+    Beyond(Box<dyn std::error::Error + Send + Sync>),
+    Other(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self::Own(error)
     }
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        let is_bound = |error: &(dyn std::error::Error + Send + Sync + 'static)| {
+            error.is::<HeadTooLarge>() || error.is::<BodyTooLarge>()
+        };
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Self::Closed,
+            _ if error.get_ref().is_some_and(is_bound) => {
+                error.into_inner().map_or(Self::Closed, Self::Beyond)
+            }
+            _ => Self::Other(Box::new(error)),
+        }
+    }
+}
+
+impl From<Fault> for Trouble {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Http(error) => error.into(),
+            // What breaks off within what is packed.
+            Fault::Body(error) if error.kind() == io::ErrorKind::UnexpectedEof => CutOff.into(),
+            Fault::Body(error) => error.into(),
+        }
+    }
+}
+
+impl From<ureq_proto::Error> for Trouble {
+    fn from(error: ureq_proto::Error) -> Self {
+        Self::Other(Box::new(error))
+    }
+}
+
+impl From<http::Error> for Trouble {
+    fn from(error: http::Error) -> Self {
+        Self::Other(Box::new(error))
+    }
+}
+
+impl From<CutOff> for Trouble {
+    fn from(error: CutOff) -> Self {
+        Self::Other(Box::new(error))
+    }
+}
+
+/// Whether this is how a stream may end within a body.
+fn is_end(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+    )
+}
+
+fn is_known(coding: &HeaderValue) -> bool {
+    let known = ["gzip", "identity"];
+    known
+        .iter()
+        .any(|known| coding.as_bytes().eq_ignore_ascii_case(known.as_bytes()))
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -418,24 +568,10 @@ fn cut_off(error: ureq::Error) -> ureq::Error {
 struct CutOff;
 
 #[derive(Debug, thiserror::Error)]
-#[error("the answer's body is larger than the limit of {0} bytes (Limits::message_bytes)")]
-struct BodyTooLarge(u64);
-
-#[derive(Debug, thiserror::Error)]
 #[error(
     "the answer is longer than {0} bytes on the wire, {WIRE_FACTOR} times Limits::message_bytes"
 )]
 struct AnswerTooLong(usize);
-
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "the answer's head, or a line between its chunks, is larger than the limit of {BUFFER} bytes"
-)]
-struct HeadTooLarge;
-
-fn is_beyond_limit(error: &(dyn std::error::Error + 'static)) -> bool {
-    error.is::<AnswerTooLong>() || error.is::<HeadTooLarge>()
-}
 
 #[derive(Debug, thiserror::Error)]
 #[error("the answer has the content coding {0:?}, which was not asked for")]
@@ -473,172 +609,98 @@ pub(crate) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<Box<str>> {
     Some(String::from_utf8_lossy(value).into())
 }
 
-/// ureq asks for addresses before it connects; they are known already.
-#[derive(Debug)]
-struct Addresses(Route);
-
-impl Resolver for Addresses {
-    fn resolve(
-        &self,
-        _: &http::Uri,
-        _: &Config,
-        _: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let mut addresses = self.empty();
-        // Only asked whether it is empty: the dialler has the whole list.
-        match self.0.addresses.first() {
-            Some(&address) => addresses.push(address),
-            None => return Err(ureq::Error::HostNotFound),
-        }
-        Ok(addresses)
-    }
-}
-
-/// Our dialler as ureq calls it.
-#[derive(Debug)]
-struct Dialler {
-    route: Route,
-    /// For a proxy that makes the requests itself; see [`HttpStream::origin`].
-    origin: Option<Arc<str>>,
-    stays: Arc<AtomicBool>,
-    shared: Arc<Shared>,
-    wire: Arc<Wire>,
-}
-
-impl Connector<()> for Dialler {
-    type Out = HttpStream;
-
-    fn connect(
-        &self,
-        _: &ConnectionDetails<'_>,
-        _: Option<()>,
-    ) -> Result<Option<HttpStream>, ureq::Error> {
-        let stream = dial_blocking(self.route.clone(), &self.shared.cancel)
-            .map_err(|error| ureq::Error::Other(Box::new(error)))?;
-        Ok(Some(HttpStream {
-            stream,
-            buffers: LazyBuffers::new(BUFFER, BUFFER),
-            wire: Arc::clone(&self.wire),
-            is_tls: self.route.tls.is_some(),
-            origin: self.origin.clone(),
-            stays: Arc::clone(&self.stays),
-            shared: Arc::clone(&self.shared),
-            at_request_line: true,
-        }))
-    }
-}
-
-/// One of our streams as ureq reads and writes it.
-#[derive(Debug)]
-struct HttpStream {
-    stream: Stream,
-    buffers: LazyBuffers,
-    wire: Arc<Wire>,
-    is_tls: bool,
-    /// What is put before the path of each request line: a proxy that makes the requests itself has to know the server
-    /// (RFC 9112, section 3.2.2), and ureq only writes paths.
-    origin: Option<Arc<str>>,
-    stays: Arc<AtomicBool>,
-    /// Of the lane that reads it.
-    shared: Arc<Shared>,
-    /// Whether the next that is written is a request line.
-    at_request_line: bool,
-}
-
-impl Transport for HttpStream {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        &mut self.buffers
-    }
-
-    fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
-        let mut output = &self.buffers.output()[..amount];
-        if mem::take(&mut self.at_request_line)
-            && let Some(origin) = &self.origin
-            && let Some(space) = output.iter().position(|&byte| byte == b' ')
-        {
-            let (method, rest) = output.split_at(space + 1);
-            self.stream
-                .write_all(&[method, origin.as_bytes()].concat())?;
-            output = rest;
-        }
-        self.stream.write_all(output)?;
-        self.stream.flush()?;
-        Ok(())
-    }
-
-    fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {
-        let buffer = self.buffers.input_append_buf();
-        if buffer.is_empty() {
-            // What fills the buffer has no end in sight. To read nothing into it would look like the end of the stream.
-            return Err(ureq::Error::Other(Box::new(HeadTooLarge)));
-        }
-        if self.shared.cancel.is_cancelled() {
-            // The socket is shut down, but Linux hands out what still comes on it, as long as there is some.
-            return Err(io::Error::from(io::ErrorKind::ConnectionAborted).into());
-        }
-        let count = loop {
-            match self.stream.read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => break result?,
-            }
-        };
-        let is_alert = !self.is_tls && !self.at_request_line && buffer[0] == TLS_ALERT;
-        self.buffers.input_appended(count);
-        if is_alert && count > 0 {
-            return Err(ureq::Error::Other(Box::new(AnswersInTls)));
-        }
-        // What is written behind an answer is the next request.
-        self.at_request_line = true;
-        self.wire
-            .take(count)
-            .map_err(|error| ureq::Error::Other(Box::new(error)))?;
-        Ok(count > 0)
-    }
-
-    fn is_open(&mut self) -> bool {
-        self.stays.load(Ordering::Relaxed) && self.stream.is_idle()
-    }
-
-    fn is_tls(&self) -> bool {
-        self.is_tls
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-    use std::sync::mpsc;
+    use std::io::Read as _;
+    use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+    use std::sync::Arc;
+    use std::thread;
 
-    use sio_core::session::RequestId;
+    use mio::{Events, Poll};
 
     use super::*;
     use crate::cookies::Given;
 
     const PATIENCE: Duration = Duration::from_secs(5);
 
-    fn lane(address: SocketAddr) -> (Lane, mpsc::Receiver<Input>) {
-        let config = HttpConfig {
-            route: Route {
-                addresses: [address].into(),
-                host: "localhost".to_owned(),
-                tls: None,
-                proxy: None,
-            },
-            origin: format!("http://{address}"),
-            headers: HeaderMap::new(),
-            cookies: Cookies {
-                jar: Arc::default(),
-                given: Given::default(),
-            },
-            max_body: 4,
-            span: tracing::Span::none(),
-        };
-        let (answers, received) = mpsc::channel();
-        let answer = move |input| {
-            let _ = answers.send(input);
-        };
-        let lane = Lane::start(Method::Get, config, answer, || {});
-        (lane.unwrap(), received)
+    /// A lane, and whoever drives it.
+    struct Driven {
+        lane: Lane,
+        poll: Poll,
+    }
+
+    impl Driven {
+        fn new(address: SocketAddr) -> Self {
+            let config = HttpConfig {
+                route: Route {
+                    addresses: [address].into(),
+                    host: "localhost".to_owned(),
+                    tls: None,
+                    proxy: None,
+                },
+                origin: format!("http://{address}"),
+                headers: HeaderMap::new(),
+                cookies: Cookies {
+                    jar: Arc::default(),
+                    given: Given::default(),
+                },
+                max_body: 4,
+            };
+            Self {
+                lane: Lane::new(config, Token(0)),
+                poll: Poll::new().unwrap(),
+            }
+        }
+
+        fn request(&mut self, request: Request) {
+            self.lane.request(request, self.poll.registry()).unwrap();
+        }
+
+        /// Drives until something comes.
+        fn next(&mut self) -> Input {
+            let mut events = Events::with_capacity(4);
+            loop {
+                match self.lane.advance(self.poll.registry()) {
+                    Progress::Input(input) => return input,
+                    Progress::Paused => {}
+                    Progress::Blocked => {
+                        self.poll.poll(&mut events, Some(PATIENCE)).unwrap();
+                        assert!(!events.is_empty(), "nothing came: {}", self.lane.doing());
+                        self.lane.wake();
+                    }
+                }
+            }
+        }
+
+        /// Drives until the peer has been reached.
+        fn reach(&mut self, listener: &TcpListener) -> TcpStream {
+            let (peer, _) = listener.accept().unwrap();
+            let mut events = Events::with_capacity(4);
+            while !matches!(self.lane.stage, Stage::Reading(_)) {
+                self.poll.poll(&mut events, Some(PATIENCE)).unwrap();
+                assert!(!events.is_empty(), "{}", self.lane.doing());
+                self.lane.wake();
+                let progress = self.lane.advance(self.poll.registry());
+                assert!(matches!(progress, Progress::Blocked));
+            }
+            peer
+        }
+
+        /// The next piece of a streamed answer, or its end.
+        fn piece(&mut self) -> Piece {
+            match self.next() {
+                Input::HttpData { data, .. } => Piece::Data(data),
+                Input::HttpResponse { response, .. } => Piece::End(response.status, response.body),
+                Input::HttpFailed { error, .. } => Piece::Failed(error.chain()),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    fn listener() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
     }
 
     fn get(id: u32) -> Request {
@@ -660,36 +722,40 @@ mod tests {
     }
 
     /// Reads one request's head, and answers.
-    fn answer(peer: &mut std::net::TcpStream, text: &str) -> String {
+    fn answer(peer: &mut TcpStream, text: &str) -> String {
+        let head = read_head(peer);
+        peer.write_all(text.as_bytes()).unwrap();
+        head
+    }
+
+    fn read_head(peer: &mut TcpStream) -> String {
         let mut head = Vec::new();
         let mut byte = [0];
         while !head.ends_with(b"\r\n\r\n") {
             peer.read_exact(&mut byte).unwrap();
             head.push(byte[0]);
         }
-        peer.write_all(text.as_bytes()).unwrap();
         String::from_utf8(head).unwrap()
     }
 
     #[test]
-    fn ending_a_lane_ends_what_it_waits_for_at_once() {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let (lane, answers) = lane(listener.local_addr().unwrap());
+    fn dropping_a_lane_closes_its_connection_at_once() {
+        let (listener, address) = listener();
+        let mut lane = Driven::new(address);
         lane.request(get(0));
-        let (mut silent, _) = listener.accept().unwrap();
+        let mut silent = lane.reach(&listener);
         answer(&mut silent, ""); // the request is out, and stays unanswered
-        let thread = lane.end().expect("a thread");
-        thread.join().unwrap();
-        let nothing = answers.recv_timeout(PATIENCE);
-        assert_eq!(nothing.unwrap_err(), mpsc::RecvTimeoutError::Disconnected);
+        drop(lane);
+        assert_eq!(silent.read(&mut [0]).unwrap(), 0);
     }
 
     #[test]
-    fn ending_a_lane_ends_an_answer_that_never_pauses() {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let (lane, answers) = lane(listener.local_addr().unwrap());
-        lane.request(stream(0));
-        let (mut peer, _) = listener.accept().unwrap();
+    fn an_answer_that_never_pauses_lets_others_in() {
+        let (listener, address) = listener();
+        let mut lane = Driven::new(address);
+        lane.lane.config.max_body = 1 << 30;
+        lane.request(get(0));
+        let mut peer = lane.reach(&listener);
         answer(
             &mut peer,
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -699,70 +765,119 @@ mod tests {
             // Until the client has gone.
             while peer.write_all(&chunk).is_ok() {}
         });
-        assert!(answers.recv_timeout(PATIENCE).is_ok());
-        let thread = lane.end().expect("a thread");
-        let ended = thread::spawn(move || thread.join());
-        let deadline = std::time::Instant::now() + PATIENCE;
-        while !ended.is_finished() {
-            assert!(
-                std::time::Instant::now() < deadline,
-                "the lane reads on and on"
-            );
-            thread::yield_now();
+        let mut events = Events::with_capacity(4);
+        loop {
+            match lane.lane.advance(lane.poll.registry()) {
+                Progress::Paused => break,
+                Progress::Blocked => {
+                    lane.poll.poll(&mut events, Some(PATIENCE)).unwrap();
+                    assert!(!events.is_empty(), "nothing came");
+                    lane.lane.wake();
+                }
+                Progress::Input(input) => panic!("{input:?}"),
+            }
         }
-        ended.join().unwrap().unwrap();
+        assert!(lane.lane.is_ready(), "it goes on after the others");
+        drop(lane);
         writing.join().unwrap();
     }
 
     #[test]
     fn a_connection_is_used_again_and_a_closed_one_is_not() {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let (lane, answers) = lane(listener.local_addr().unwrap());
+        let (listener, address) = listener();
+        let mut lane = Driven::new(address);
         let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-        let wait = || match answers.recv_timeout(PATIENCE).expect("an answer") {
-            Input::HttpResponse { response, .. } => (response.status, response.body),
-            other => panic!("{other:?}"),
-        };
+        let whole = Piece::End(200, "ok".into());
         lane.request(get(0));
-        let (mut peer, _) = listener.accept().unwrap();
+        let mut peer = lane.reach(&listener);
         let head = answer(&mut peer, ok);
         assert!(
             head.starts_with("GET /socket.io/?EIO=3 HTTP/1.1\r\n"),
             "{head}"
         );
-        assert_eq!(wait(), (200, Bytes::from("ok")));
+        assert_eq!(lane.piece(), whole);
         lane.request(get(1));
         answer(&mut peer, ok); // on the same connection
-        assert_eq!(wait(), (200, Bytes::from("ok")));
+        assert_eq!(lane.piece(), whole);
         drop(peer);
         lane.request(get(2));
-        let (mut peer, _) = listener.accept().unwrap();
+        let mut peer = lane.reach(&listener);
         answer(&mut peer, ok);
-        assert_eq!(wait(), (200, Bytes::from("ok")));
+        assert_eq!(lane.piece(), whole);
+        // Nor is one that brings what nobody asked for.
+        peer.write_all(b"HTTP/1.1 408 Too late\r\n\r\n").unwrap();
+        lane.request(get(3));
+        answer(&mut lane.reach(&listener), ok);
+        assert_eq!(lane.piece(), whole);
+    }
+
+    #[test]
+    fn a_large_request_is_written_as_the_peer_takes_it() {
+        let (listener, address) = listener();
+        let mut lane = Driven::new(address);
+        let body = Bytes::from((0..=u8::MAX).cycle().take(16 << 20).collect::<Vec<_>>());
+        lane.request(Request {
+            method: Method::Post,
+            content_type: Some("text/plain"),
+            body: body.clone(),
+            ..get(0)
+        });
+        let (mut peer, _) = listener.accept().unwrap();
+        let reading = thread::spawn(move || {
+            let head = read_head(&mut peer);
+            let mut read = vec![0; body.len()];
+            peer.read_exact(&mut read).unwrap();
+            assert!(read == body, "what came is what was sent");
+            peer.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                .unwrap();
+            head
+        });
+        assert_eq!(lane.piece(), Piece::End(200, "ok".into()));
+        let head = reading.join().unwrap().to_ascii_lowercase();
+        assert!(
+            head.starts_with("post /socket.io/?eio=3 http/1.1\r\n"),
+            "{head}"
+        );
+        assert!(head.contains("\r\ncontent-length: 16777216\r\n"), "{head}");
+    }
+
+    #[test]
+    fn an_answer_is_read_in_whatever_pieces_it_comes() {
+        let text = "HTTP/1.1 102 Wait\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+            2\r\nto\r\n2\r\nbe\r\n0\r\n\r\n";
+        let (listener, address) = listener();
+        let mut lane = Driven::new(address);
+        lane.request(get(0));
+        let mut peer = lane.reach(&listener);
+        answer(&mut peer, "");
+        let (last, rest) = text.as_bytes().split_last().unwrap();
+        for byte in rest {
+            peer.write_all(&[*byte]).unwrap();
+            lane.lane.wake();
+            let progress = lane.lane.advance(lane.poll.registry());
+            assert!(matches!(progress, Progress::Blocked), "before the end");
+        }
+        peer.write_all(&[*last]).unwrap();
+        assert_eq!(lane.piece(), Piece::End(200, "tobe".into()));
     }
 
     #[test]
     fn a_body_beyond_the_limit_is_an_error_that_names_it() {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let (lane, answers) = lane(listener.local_addr().unwrap());
+        let (listener, address) = listener();
+        let mut lane = Driven::new(address);
         for (body, fits) in [("1234", true), ("12345", false)] {
             lane.request(get(0));
-            let (mut peer, _) = listener.accept().unwrap();
+            let mut peer = lane.reach(&listener);
             let length = body.len();
             let text = format!(
                 "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
             );
             answer(&mut peer, &text);
-            match answers.recv_timeout(PATIENCE).expect("an answer") {
-                Input::HttpResponse { .. } => assert!(fits),
-                Input::HttpFailed { error, .. } => {
-                    assert!(
-                        !fits && error.chain().contains("Limits::message_bytes"),
-                        "{}",
-                        error.chain()
-                    );
+            match lane.piece() {
+                Piece::Failed(why) => {
+                    assert!(!fits && why.contains("Limits::message_bytes"), "{why}");
                 }
-                other => panic!("{other:?}"),
+                other => assert_eq!((other, fits), (Piece::End(200, body.into()), true)),
             }
         }
     }
@@ -775,15 +890,6 @@ mod tests {
         Failed(String),
     }
 
-    fn next(answers: &mpsc::Receiver<Input>) -> Piece {
-        match answers.recv_timeout(PATIENCE).expect("a piece") {
-            Input::HttpData { data, .. } => Piece::Data(data),
-            Input::HttpResponse { response, .. } => Piece::End(response.status, response.body),
-            Input::HttpFailed { error, .. } => Piece::Failed(error.chain()),
-            other => panic!("{other:?}"),
-        }
-    }
-
     fn data(text: &'static str) -> Piece {
         Piece::Data(text.into())
     }
@@ -791,22 +897,17 @@ mod tests {
     const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
     /// A lane that has asked for a stream, and the peer it has asked.
-    fn streaming() -> (
-        Lane,
-        mpsc::Receiver<Input>,
-        TcpListener,
-        std::net::TcpStream,
-    ) {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let (lane, answers) = lane(listener.local_addr().unwrap());
+    fn streaming() -> (Driven, TcpListener, TcpStream) {
+        let (listener, address) = listener();
+        let mut lane = Driven::new(address);
         lane.request(stream(0));
-        let (peer, _) = listener.accept().unwrap();
-        (lane, answers, listener, peer)
+        let peer = lane.reach(&listener);
+        (lane, listener, peer)
     }
 
     #[test]
     fn a_streamed_answer_is_reported_as_it_comes() {
-        let (lane, answers, _listener, mut peer) = streaming();
+        let (mut lane, _listener, mut peer) = streaming();
         let head = answer(&mut peer, CHUNKED).to_ascii_lowercase();
         assert!(head.contains("\r\naccept-encoding: identity\r\n"), "{head}");
         // Each is sent when the one before has been seen: of a chunk comes what there is, and the bound on bodies of
@@ -818,67 +919,56 @@ mod tests {
             ("0\r\n0123456789abcdef\r\n", "0123456789abcdef"),
         ] {
             peer.write_all(bytes.as_bytes()).unwrap();
-            assert_eq!(next(&answers), data(expected));
+            assert_eq!(lane.piece(), data(expected));
         }
         peer.write_all(b"0\r\n\r\n").unwrap();
-        assert_eq!(next(&answers), Piece::End(200, Bytes::new()));
+        assert_eq!(lane.piece(), Piece::End(200, Bytes::new()));
         // The lane goes on, on the same connection.
         lane.request(get(1));
         answer(&mut peer, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-        assert_eq!(next(&answers), Piece::End(200, "ok".into()));
+        assert_eq!(lane.piece(), Piece::End(200, "ok".into()));
     }
 
     #[test]
     fn a_streamed_answer_may_end_with_its_connection() {
-        let (_lane, answers, _listener, mut peer) = streaming();
+        let (mut lane, _listener, mut peer) = streaming();
         answer(&mut peer, "HTTP/1.0 200 OK\r\n\r\none");
-        assert_eq!(next(&answers), data("one"));
+        assert_eq!(lane.piece(), data("one"));
         peer.write_all(b"two").unwrap();
-        assert_eq!(next(&answers), data("two"));
+        assert_eq!(lane.piece(), data("two"));
         drop(peer);
-        assert_eq!(next(&answers), Piece::End(200, Bytes::new()));
+        assert_eq!(lane.piece(), Piece::End(200, Bytes::new()));
     }
 
     #[test]
     fn a_streamed_answer_that_breaks_off_has_failed() {
-        let (lane, answers, listener, mut peer) = streaming();
+        let (mut lane, listener, mut peer) = streaming();
         answer(&mut peer, &format!("{CHUNKED}3\r\none\r\n"));
-        assert_eq!(next(&answers), data("one"));
+        assert_eq!(lane.piece(), data("one"));
         drop(peer);
-        match next(&answers) {
+        match lane.piece() {
             Piece::Failed(why) => assert!(why.ends_with("before the answer was complete"), "{why}"),
             other => panic!("{other:?}"),
         }
         lane.request(stream(1));
-        let (mut peer, _) = listener.accept().unwrap();
+        let mut peer = lane.reach(&listener);
         // The request's bytes are in, and closing with some of them unread resets the connection.
         peer.peek(&mut [0]).unwrap();
         peer.write_all(format!("{CHUNKED}3\r\ntwo\r\n").as_bytes())
             .unwrap();
-        assert_eq!(next(&answers), data("two"));
+        assert_eq!(lane.piece(), data("two"));
         drop(peer);
-        assert!(matches!(next(&answers), Piece::Failed(_)));
+        assert!(matches!(lane.piece(), Piece::Failed(_)));
     }
 
     #[test]
     fn only_an_answer_of_status_200_is_streamed() {
-        let (_lane, answers, _listener, mut peer) = streaming();
+        let (mut lane, _listener, mut peer) = streaming();
         answer(
             &mut peer,
             "HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n",
         );
         peer.write_all(b"1\r\n!\r\n0\r\n\r\n").unwrap();
-        assert_eq!(next(&answers), Piece::End(503, "no!".into()));
-    }
-
-    #[test]
-    fn ending_a_lane_ends_a_streamed_answer_at_once() {
-        let (lane, answers, _listener, mut peer) = streaming();
-        answer(&mut peer, &format!("{CHUNKED}3\r\none\r\n"));
-        assert_eq!(next(&answers), data("one"));
-        let thread = lane.end().expect("a thread");
-        thread.join().unwrap();
-        let nothing = answers.recv_timeout(PATIENCE);
-        assert_eq!(nothing.unwrap_err(), mpsc::RecvTimeoutError::Disconnected);
+        assert_eq!(lane.piece(), Piece::End(503, "no!".into()));
     }
 }

@@ -1,4 +1,4 @@
-//! The blocking shell that the sio Socket.IO clients run in: one dialler for every leg, HTTP by ureq, WebSocket by
+//! The blocking shell that the sio Socket.IO clients run in: one dialler for every leg, HTTP by ureq-proto, WebSocket by
 //! tungstenite, one event loop that any thread may drive, and one [`Client`] generic over the protocol's session.
 //!
 //! Programs use it through a protocol crate (`sio-v1`, `sio-legacy`). It knows no Socket.IO packet.

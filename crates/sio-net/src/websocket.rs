@@ -36,7 +36,7 @@ const LARGE: usize = 4 << 10;
 const WRITE_BUFFER: usize = 64 << 10;
 
 /// How much is read at once. What brings no message (pings, empty fragments) could keep the reader busy for ever.
-const READ_AT_ONCE: usize = 32 << 10;
+pub(crate) const READ_AT_ONCE: usize = 32 << 10;
 
 /// What a WebSocket connection is made with.
 #[derive(Debug, Clone)]

@@ -65,7 +65,7 @@ pub fn no_secret_is_told<W: Wire, T: Words>() {
     let readable = Readable::default();
     tracing::subscriber::set_global_default(Listener(readable.clone())).unwrap();
     log::set_boxed_logger(Box::new(Listener(readable.clone()))).unwrap();
-    // At the level below, ureq writes whole targets. It says so.
+    // At the level below, ureq-proto writes all bytes. The guide says so.
     log::set_max_level(log::LevelFilter::Debug);
     assert_eq!(LOOKS.map(|look| OF_SERVER.contains(look)), [true, false]);
     let option = Choice {

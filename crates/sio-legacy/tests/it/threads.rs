@@ -4,10 +4,10 @@ use std::thread;
 use std::time::Duration;
 
 use sio_legacy::{Client, Transport};
-use sio_peer::alone::{PROMISED, alone, cpu_time, leaves_nothing, threads_are, threads_end};
+use sio_peer::alone::{alone, cpu_time, leaves_nothing, threads_are, threads_end};
 use sio_peer::client::{closing, connecting};
 use sio_peer::peer::{Answer, Peer};
-use sio_peer::wait::{background, eventually};
+use sio_peer::wait::background;
 
 use crate::scene::{
     Polling, Socketed, Stream, Streaming, accepting, only, opening, shake_hands, usual,
@@ -32,10 +32,6 @@ fn websocket_has_two_threads_and_one_without_handlers() {
             let mut socket = accepting(&mut peer, "S");
             socket.text("1::");
             let client = connecting.join().unwrap();
-            // The handshake's thread goes when the session is open.
-            eventually("the end of the handshake's thread", PROMISED, || {
-                sio_peer::alone::client_threads().len() <= 1
-            });
             threads_are(&["sio-loop"]);
             client.on("x", || {});
             socket.text("5:::{\"name\":\"x\"}");
@@ -50,16 +46,16 @@ fn websocket_has_two_threads_and_one_without_handlers() {
 }
 
 #[test]
-fn http_has_four_threads_at_most_and_closing_ends_them() {
+fn http_has_two_threads_and_closing_ends_them() {
     alone(
-        "threads::http_has_four_threads_at_most_and_closing_ends_them",
+        "threads::http_has_two_threads_and_closing_ends_them",
         || {
             for transport in [Transport::Polling, Transport::JsonpPolling] {
                 let mut scene = Polling::on(transport);
-                threads_are(&["sio-get", "sio-handlers", "sio-loop"]);
+                threads_are(&["sio-handlers", "sio-loop"]);
                 scene.client.emit("x", ()).unwrap();
                 scene.post();
-                threads_are(&["sio-get", "sio-handlers", "sio-loop", "sio-post"]);
+                threads_are(&["sio-handlers", "sio-loop"]);
                 let closing = closing(&scene.client);
                 scene.post();
                 scene.answer(&Answer::plain(crate::scene::body(transport, &["0::"])));
@@ -69,7 +65,7 @@ fn http_has_four_threads_at_most_and_closing_ends_them() {
             let mut scene = Streaming::new();
             scene.client.emit("x", ()).unwrap();
             scene.post();
-            threads_are(&["sio-get", "sio-handlers", "sio-loop", "sio-post"]);
+            threads_are(&["sio-handlers", "sio-loop"]);
             let closing = closing(&scene.client);
             scene.post();
             scene.stream.packet("0::");
@@ -102,7 +98,7 @@ fn a_transport_that_gives_way_leaves_no_thread_behind() {
             opening(&mut peer, Transport::Polling, "S").answer(&Answer::packets(&["1::"]));
             let client = connecting.join().unwrap();
             let held = peer.get();
-            threads_are(&["sio-get", "sio-loop"]);
+            threads_are(&["sio-loop"]);
             drop(client);
             threads_end("a drop");
             drop(held);

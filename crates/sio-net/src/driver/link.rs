@@ -57,8 +57,8 @@ pub(crate) struct Link<P: Session> {
     websocket: Option<WebSocketLeg>,
     /// Whether the WebSocket may have more to read.
     readable: bool,
-    get: Option<(RequestId, Lane)>,
-    post: Option<(RequestId, Lane)>,
+    get: Option<(RequestId, Box<Lane>)>,
+    post: Option<(RequestId, Box<Lane>)>,
     /// What was not answered yet.
     unanswered: Vec<RequestId>,
     /// What went wrong while effects were carried out, to be fed back.
@@ -193,22 +193,29 @@ impl<P: Session> Link<P> {
     pub(super) fn advance(&mut self, due: Due, now: Instant) -> bool {
         self.driven = true;
         self.readable |= due.socket && self.websocket.is_some();
+        if due.socket {
+            self.lanes_mut().for_each(Lane::wake);
+        }
         if due.deadline {
             self.noted = None;
         }
         let mut bytes = 0;
         for _ in 0..BATCH {
-            if !self.readable || bytes >= BATCH_BYTES {
+            if bytes >= BATCH_BYTES {
                 break;
             }
-            bytes += self.read(now);
+            bytes += match self.read_answer(now) {
+                Some(read) => read,
+                None if self.readable => self.read(now),
+                None => break,
+            };
         }
         if self.manager.poll_timeout().is_some_and(|due| due <= now) {
             let doing = self.doing().map(ByteString::from);
             self.manager.set_doing(doing);
             self.manager.handle_timeout(now);
         }
-        self.readable
+        self.readable || self.lanes_mut().any(|lane| lane.is_ready())
     }
 
     /// Tells the event loop when to drive this, if that is earlier than it knows.
@@ -370,7 +377,7 @@ impl<P: Session> Link<P> {
         }
         // A session on a WebSocket makes no requests any more. What it asked over polling before may still be out.
         if self.manager.transport() == Some(Transport::WebSocket) && self.unanswered.is_empty() {
-            self.end_lanes(core);
+            self.end_lanes();
         }
         drop(in_new_session);
     }
@@ -453,8 +460,9 @@ impl<P: Session> Link<P> {
         report
     }
 
-    pub(super) fn has_websocket(&self) -> bool {
-        self.websocket.is_some()
+    /// Whether there is a socket, so that waiting in the poll can bring something.
+    pub(super) fn has_socket(&self) -> bool {
+        self.websocket.is_some() || self.get.is_some() || self.post.is_some()
     }
 
     /// Whether the connection has just come to its end.
@@ -471,7 +479,7 @@ impl<P: Session> Link<P> {
                 id,
             } => self.deliver((namespace, name, args, id), core, now),
             Effect::Outcome(waiter, outcome) => self.outcome(waiter, outcome),
-            Effect::Io(io) => self.io(io, core, now),
+            Effect::Io(io) => self.io(io, now),
             Effect::Status(id, status) => self.status(id, status),
             Effect::Joined(id, outcome) => self.joined(id, &outcome),
             // What came may be data of the program.
@@ -486,9 +494,9 @@ impl<P: Session> Link<P> {
                 }
             }
             Effect::Prepare { attempt, after } => self.prepare(attempt, after, core, now),
-            Effect::HangUp => self.hang_up(core),
+            Effect::HangUp => self.hang_up(),
             Effect::Ended => {
-                self.hang_up(core);
+                self.hang_up();
                 self.ends = true;
             }
         }
@@ -507,14 +515,14 @@ impl<P: Session> Link<P> {
         }
     }
 
-    fn io(&mut self, io: Io, core: &Core<P>, now: Instant) {
+    fn io(&mut self, io: Io, now: Instant) {
         let written = match io {
             Io::Request(request) => {
-                self.request(request, core);
+                self.request(request);
                 Ok(())
             }
             Io::CancelRequest(id) => {
-                self.cancel(id, core);
+                self.cancel(id);
                 Ok(())
             }
             Io::OpenWebSocket(target) => {
@@ -574,37 +582,36 @@ impl<P: Session> Link<P> {
     // --- HTTP ---------------------------------------------------------------------------------------------------
 
     #[inline(never)]
-    fn request(&mut self, request: Request, core: &Core<P>) {
+    fn request(&mut self, request: Request) {
         let id = request.id;
         tracing::trace!(method = ?request.method, bytes = request.body.len(), "request");
-        let lane = match request.method {
+        let method = request.method;
+        let kept = match method {
             Method::Get | Method::Head => self.get.take(),
             Method::Post => self.post.take(),
         };
-        let lane = match lane {
+        let lane = match kept {
             Some((_, lane)) => Ok(lane),
-            None => self.start_lane(request.method, core),
+            None => self.start_lane(),
         };
-        match lane {
-            Ok(lane) => {
-                let method = request.method;
-                lane.request(request);
-                self.unanswered.push(id);
-                match method {
-                    Method::Get | Method::Head => self.get = Some((id, lane)),
-                    Method::Post => self.post = Some((id, lane)),
-                }
+        let asked = lane.and_then(|mut lane| {
+            let asked = lane.request(request, self.event_loop.registry());
+            match method {
+                Method::Get | Method::Head => self.get = Some((id, lane)),
+                Method::Post => self.post = Some((id, lane)),
             }
-            Err(error) => {
-                let error = Error::transport("starting a thread for HTTP", error);
-                self.failures.push_back(Input::HttpFailed { id, error });
-            }
+            asked
+        });
+        match asked {
+            Ok(()) => self.unanswered.push(id),
+            Err(error) => self.failures.push_back(Input::HttpFailed { id, error }),
         }
     }
 
-    fn start_lane(&self, method: Method, core: &Core<P>) -> std::io::Result<Lane> {
-        let Some(route) = self.route.clone() else {
-            return Err(std::io::ErrorKind::NotConnected.into());
+    fn start_lane(&self) -> Result<Box<Lane>> {
+        let (Some(route), Some(token)) = (self.route.clone(), self.token) else {
+            // Sessions start with both.
+            return Err(Error::Disconnected(DisconnectReason::NotYet));
         };
         let config = HttpConfig {
             route: route.for_requests(),
@@ -612,38 +619,58 @@ impl<P: Session> Link<P> {
             headers: self.headers.clone(),
             cookies: self.cookies.clone(),
             max_body: self.options.limits.message_bytes,
-            span: self.span.clone(),
         };
-        let answer = core.answerer(self.manager.epoch());
-        Lane::start(method, config, answer, core.ender())
+        Ok(Box::new(Lane::new(config, token)))
     }
 
-    /// Cancelling ends the lane: only so does what blocks in it end. Another request gets another lane.
-    fn cancel(&mut self, id: RequestId, core: &Core<P>) {
+    fn lanes_mut(&mut self) -> impl Iterator<Item = &mut Lane> {
+        let lanes = [&mut self.get, &mut self.post].into_iter().flatten();
+        lanes.map(|(_, lane)| &mut **lane)
+    }
+
+    /// Goes on with HTTP; returns how much came, or `None` if nothing more comes for now.
+    fn read_answer(&mut self, now: Instant) -> Option<usize> {
+        let registry = self.event_loop.registry();
+        let lanes = [&mut self.get, &mut self.post].into_iter().flatten();
+        let mut came = lanes.map(|(_, lane)| lane.advance(registry));
+        let input = came.find_map(|progress| match progress {
+            Progress::Input(input) => Some(Some(input)),
+            // Others shall get at the lock now.
+            Progress::Paused => Some(None),
+            Progress::Blocked => None,
+        })?;
+        let Some(input) = input else {
+            return Some(BATCH_BYTES);
+        };
+        log_answer(&input);
+        let size = match &input {
+            // Many packets: others shall get at the lock between it and the next.
+            Input::HttpData { .. } => BATCH_BYTES,
+            Input::HttpResponse { id, response } => {
+                self.unanswered.retain(|other| other != id);
+                response.body.len()
+            }
+            Input::HttpFailed { id, .. } => {
+                self.unanswered.retain(|other| other != id);
+                0
+            }
+            _ => 0,
+        };
+        self.manager.handle_input(input, now);
+        Some(size)
+    }
+
+    /// Cancelling ends the lane: only so does the server hear of it. Another request gets another lane.
+    fn cancel(&mut self, id: RequestId) {
         self.unanswered.retain(|other| *other != id);
         for lane in [&mut self.get, &mut self.post] {
-            if let Some((_, lane)) = lane.take_if(|(current, _)| *current == id)
-                && let Some(thread) = lane.end()
-            {
-                core.keep(thread);
-            }
+            lane.take_if(|(current, _)| *current == id);
         }
     }
 
-    /// What a lane brought, before the session is told.
-    pub(super) fn note_answer(&mut self, input: &Input) {
-        if let Input::HttpResponse { id, .. } | Input::HttpFailed { id, .. } = input {
-            self.unanswered.retain(|other| other != id);
-        }
-    }
-
-    fn end_lanes(&mut self, core: &Core<P>) {
+    fn end_lanes(&mut self) {
         self.unanswered.clear();
-        for (_, lane) in [self.get.take(), self.post.take()].into_iter().flatten() {
-            if let Some(thread) = lane.end() {
-                core.keep(thread);
-            }
-        }
+        (self.get, self.post) = (None, None);
     }
 
     // --- the program --------------------------------------------------------------------------------------------
@@ -812,9 +839,9 @@ impl<P: Session> Link<P> {
     }
 
     /// No session is left: nor is what carried it.
-    fn hang_up(&mut self, core: &Core<P>) {
+    fn hang_up(&mut self) {
         self.drop_websocket();
-        self.end_lanes(core);
+        self.end_lanes();
         self.failures.clear();
         self.route = None;
         self.span = self.connection.clone();
@@ -850,6 +877,23 @@ fn find(spaces: &[(NamespaceId, Arc<Space>)], id: NamespaceId) -> Option<&Arc<Sp
         .iter()
         .find(|(other, _)| *other == id)
         .map(|(_, space)| space)
+}
+
+fn log_answer(input: &Input) {
+    match input {
+        Input::HttpResponse { response, .. } => {
+            tracing::trace!(
+                status = response.status,
+                bytes = response.body.len(),
+                "answer"
+            );
+        }
+        Input::HttpData { data, .. } => tracing::trace!(bytes = data.len(), "part of an answer"),
+        Input::HttpFailed { error, .. } => {
+            tracing::debug!(error = %error.chain(), "request failed");
+        }
+        _ => {}
+    }
 }
 
 /// Differs between sessions, of this process and of others: it only has to keep caches from answering.

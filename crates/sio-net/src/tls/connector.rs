@@ -104,10 +104,6 @@ macro_rules! delegate {
 }
 
 impl Connection {
-    pub(crate) fn socket_mut(&mut self) -> &mut Socket {
-        delegate!(self, connection => connection.socket_mut())
-    }
-
     pub(crate) fn socket(&self) -> &Socket {
         match *self {
             #[cfg(feature = "rustls")]

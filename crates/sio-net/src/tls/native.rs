@@ -271,10 +271,6 @@ impl Connection {
         self.stream.get_ref()
     }
 
-    pub(super) fn socket_mut(&mut self) -> &mut Socket {
-        self.stream.get_mut()
-    }
-
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.stream.read(buffer) {
             Ok(0) if !self.was_answered => Err(self.explain(io::ErrorKind::ConnectionReset.into())),

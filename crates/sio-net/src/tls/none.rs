@@ -45,10 +45,6 @@ impl Connection {
     pub(crate) fn socket(&self) -> &Socket {
         match *self {}
     }
-
-    pub(crate) fn socket_mut(&mut self) -> &mut Socket {
-        match *self {}
-    }
 }
 
 impl io::Read for Connection {

@@ -200,10 +200,6 @@ impl Connection {
         &self.stream.sock
     }
 
-    pub(super) fn socket_mut(&mut self) -> &mut Socket {
-        &mut self.stream.sock
-    }
-
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.stream.read(buffer) {
             Ok(0) if !self.was_answered && self.was_asked() => {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use sio_peer::alone::{PROMISED, alone, client_threads, leaves_nothing, threads_are, threads_end};
+use sio_peer::alone::{alone, leaves_nothing, threads_are, threads_end};
 use sio_peer::client::{closing, connecting, websocket_only};
 use sio_peer::peer::{Answer, Peer};
-use sio_peer::wait::{background, eventually};
+use sio_peer::wait::background;
 use sio_peer::websocket::WebSocketPeer;
 use sio_v1::{Client, Transport};
 
@@ -14,16 +14,16 @@ use crate::scene::{Polling, Socketed};
 use crate::wire::{plain_open, probed};
 
 #[test]
-fn polling_has_four_threads_and_closing_ends_them() {
+fn polling_has_two_threads_and_closing_ends_them() {
     alone(
-        "threads::polling_has_four_threads_and_closing_ends_them",
+        "threads::polling_has_two_threads_and_closing_ends_them",
         || {
             let mut scene = Polling::new();
-            threads_are(&["sio-get", "sio-handlers", "sio-loop"]);
+            threads_are(&["sio-handlers", "sio-loop"]);
             scene.client.emit("x", ()).unwrap();
             scene.post();
             scene.client.on("x", || {});
-            threads_are(&["sio-get", "sio-handlers", "sio-loop", "sio-post"]);
+            threads_are(&["sio-handlers", "sio-loop"]);
             let closing = closing(&scene.client);
             scene.post();
             closing.join().unwrap();
@@ -56,19 +56,16 @@ fn websocket_has_two_threads_and_one_without_handlers() {
 }
 
 #[test]
-fn an_upgrade_needs_no_thread_and_frees_two() {
-    alone("threads::an_upgrade_needs_no_thread_and_frees_two", || {
+fn an_upgrade_needs_no_thread() {
+    alone("threads::an_upgrade_needs_no_thread", || {
         let (mut scene, request) = Polling::upgrading(|builder| builder);
         scene.client.emit("x", ()).unwrap();
         scene.post();
         let mut socket = probed(request);
-        threads_are(&["sio-get", "sio-handlers", "sio-loop", "sio-post"]);
+        threads_are(&["sio-handlers", "sio-loop"]);
         socket.text("3probe");
         scene.finish_upgrade(&mut socket);
         scene.told.upgraded();
-        eventually("the end of polling's threads", PROMISED, || {
-            client_threads().len() == 2
-        });
         threads_are(&["sio-handlers", "sio-loop"]);
         drop(scene.client);
         threads_end("a drop");
