@@ -300,9 +300,9 @@ impl Lane {
     }
 
     fn read(&mut self, reading: &mut Reading) -> Result<Option<Came>, Trouble> {
-        // A streamed body is handed on, and never held.
         let limit = match self.asked.streamed {
-            true => usize::MAX,
+            // What is handed on is held no longer than it takes to read it.
+            true => self.config.max_body.max(BUFFER),
             false => self.config.max_body,
         };
         let mut room = READ_AT_ONCE;
@@ -321,7 +321,7 @@ impl Lane {
             }
             if let Some(response) = &reading.response {
                 let is_whole = reading.exchange.read_body(unread, ended)?;
-                if self.asked.streamed && response.status() == StatusCode::OK {
+                if self.streams(response) {
                     let data = reading.exchange.take_body();
                     if !data.is_empty() {
                         return Ok(Some(Came::Data(data)));
@@ -369,6 +369,11 @@ impl Lane {
             None => return Err(Trouble::Beyond(Box::new(AnswerTooLong(reading.limit)))),
         };
         Ok(Some(count))
+    }
+
+    /// Whether its body is handed on as it comes.
+    fn streams(&self, response: &http::Response<()>) -> bool {
+        self.asked.streamed && response.status() == StatusCode::OK
     }
 
     fn note_head(&mut self, response: &http::Response<()>) -> Result<(), Trouble> {
@@ -959,6 +964,25 @@ mod tests {
         assert_eq!(lane.piece(), data("two"));
         drop(peer);
         assert!(matches!(lane.piece(), Piece::Failed(_)));
+    }
+
+    #[test]
+    fn what_is_not_streamed_has_its_limit_although_a_stream_was_asked_for() {
+        let (mut lane, _listener, mut peer) = streaming();
+        answer(
+            &mut peer,
+            "HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n",
+        );
+        let writing = thread::spawn(move || {
+            let chunk = [&b"4000\r\n"[..], &[b'x'; 0x4000], b"\r\n"].concat();
+            // Until the client has gone.
+            while peer.write_all(&chunk).is_ok() {}
+        });
+        match lane.piece() {
+            Piece::Failed(why) => assert!(why.contains("Limits::message_bytes"), "{why}"),
+            other => panic!("{other:?}"),
+        }
+        writing.join().unwrap();
     }
 
     #[test]

@@ -204,11 +204,12 @@ impl<P: Session> Link<P> {
             if bytes >= BATCH_BYTES {
                 break;
             }
-            bytes += match self.read_answer(now) {
-                Some(read) => read,
-                None if self.readable => self.read(now),
-                None => break,
-            };
+            let answers = self.read_answers(now);
+            let message = self.readable.then(|| self.read(now));
+            if answers.or(message).is_none() {
+                break;
+            }
+            bytes += answers.unwrap_or(0) + message.unwrap_or(0);
         }
         if self.manager.poll_timeout().is_some_and(|due| due <= now) {
             let doing = self.doing().map(ByteString::from);
@@ -628,24 +629,31 @@ impl<P: Session> Link<P> {
         lanes.map(|(_, lane)| &mut **lane)
     }
 
-    /// Goes on with HTTP; returns how much came, or `None` if nothing more comes for now.
-    fn read_answer(&mut self, now: Instant) -> Option<usize> {
+    /// Goes on with both lanes, so that neither keeps the other waiting; returns how much came, or `None` if nothing more comes
+    /// for now.
+    fn read_answers(&mut self, now: Instant) -> Option<usize> {
         let registry = self.event_loop.registry();
-        let lanes = [&mut self.get, &mut self.post].into_iter().flatten();
-        let mut came = lanes.map(|(_, lane)| lane.advance(registry));
-        let input = came.find_map(|progress| match progress {
-            Progress::Input(input) => Some(Some(input)),
-            // Others shall get at the lock now.
-            Progress::Paused => Some(None),
-            Progress::Blocked => None,
-        })?;
-        let Some(input) = input else {
-            return Some(BATCH_BYTES);
-        };
+        let came = [&mut self.get, &mut self.post].map(|lane| match lane {
+            Some((_, lane)) => lane.advance(registry),
+            None => Progress::Blocked,
+        });
+        let mut size = None;
+        for progress in came {
+            let read = match progress {
+                Progress::Input(input) => self.answer(input, now),
+                // Others shall get at the lock now.
+                Progress::Paused => BATCH_BYTES,
+                Progress::Blocked => continue,
+            };
+            size = Some(size.unwrap_or(0) + read);
+        }
+        size
+    }
+
+    /// Tells the session what a lane brought; returns its size.
+    fn answer(&mut self, input: Input, now: Instant) -> usize {
         log_answer(&input);
         let size = match &input {
-            // Many packets: others shall get at the lock between it and the next.
-            Input::HttpData { .. } => BATCH_BYTES,
             Input::HttpResponse { id, response } => {
                 self.unanswered.retain(|other| other != id);
                 response.body.len()
@@ -654,10 +662,11 @@ impl<P: Session> Link<P> {
                 self.unanswered.retain(|other| other != id);
                 0
             }
-            _ => 0,
+            // A piece of a stream has many packets: others shall get at the lock between it and the next.
+            _ => BATCH_BYTES,
         };
         self.manager.handle_input(input, now);
-        Some(size)
+        size
     }
 
     /// Cancelling ends the lane: only so does the server hear of it. Another request gets another lane.

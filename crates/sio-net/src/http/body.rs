@@ -12,7 +12,7 @@ pub(super) enum Body {
     Packed(Box<MultiGzDecoder<Bounded>>),
 }
 
-/// Bytes, and how many more there may be.
+/// Bytes, and how many more may be held.
 pub(super) struct Bounded {
     bytes: Vec<u8>,
     limit: usize,
@@ -25,7 +25,7 @@ pub(super) struct Bounded {
 pub(super) struct BodyTooLarge(usize);
 
 impl Body {
-    /// That of an answer with these headers, of at most `limit` bytes.
+    /// That of an answer with these headers, of which at most `limit` bytes are held.
     pub(super) fn of(headers: &HeaderMap, limit: usize) -> Self {
         let bounded = Bounded {
             bytes: Vec::new(),
@@ -73,12 +73,14 @@ impl Body {
         }
     }
 
-    /// Takes out what has come.
+    /// Takes out what has come: the limit counts from here on again.
     pub(super) fn take(&mut self) -> Vec<u8> {
-        match self {
-            Self::Plain(bounded) => mem::take(&mut bounded.bytes),
-            Self::Packed(unpacks) => mem::take(&mut unpacks.get_mut().bytes),
-        }
+        let bounded = match self {
+            Self::Plain(bounded) => bounded,
+            Self::Packed(unpacks) => unpacks.get_mut(),
+        };
+        bounded.left = bounded.limit;
+        mem::take(&mut bounded.bytes)
     }
 }
 

@@ -149,7 +149,8 @@ impl Exchange {
         )
     }
 
-    /// Reads the head, if it is all there. Interim answers are passed over. The body will have at most `limit` bytes.
+    /// Reads the head, if it is all there. Interim answers are passed over. Of the body at most `limit` bytes
+    /// are held.
     pub(super) fn read_head(
         &mut self,
         unread: &mut Unread,
