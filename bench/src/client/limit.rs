@@ -170,7 +170,8 @@ fn connect<D: Dialect>(task: &Task) -> Outcome {
 }
 
 fn idle<D: Dialect>(task: &Task) -> Outcome {
-    let mut sockets = Vec::with_capacity(task.count);
+    let mut sockets = Vec::with_capacity(task.count + 1);
+    sockets.push(Bare::connect::<D>(&task.url, SMALL)?);
     let before = Usage::now().map_err(Failure::Wrong)?;
     for _ in 0..task.count {
         sockets.push(Bare::connect::<D>(&task.url, SMALL)?);

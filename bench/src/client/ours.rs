@@ -186,7 +186,8 @@ fn connect<P: Session>(task: &Task) -> Outcome {
 }
 
 fn idle<P: Session>(task: &Task) -> Outcome {
-    let mut clients = Vec::with_capacity(task.count);
+    let mut clients = Vec::with_capacity(task.count + 1);
+    clients.push(builder::<P>(task, Transport::WebSocket).connect()?);
     let before = Usage::now().map_err(Failure::Wrong)?;
     for _ in 0..task.count {
         clients.push(builder::<P>(task, Transport::WebSocket).connect()?);

@@ -43,6 +43,9 @@ pub fn run<P: Session>(order: &Order) -> Outcome<Held> {
         Driver::Threads => None,
     };
     let mut clients: Vec<Client<P>> = Vec::with_capacity(order.connections);
+    let builder = || Client::<P>::builder(&order.url).transports([Transport::WebSocket]);
+    // What the first one loads is none of theirs.
+    builder().connect()?.close()?;
     let before = Usage::now().map_err(Failure::Wrong)?;
     let grown = |now: Usage| {
         let kib = now.resident_kib.saturating_sub(before.resident_kib);
@@ -50,10 +53,9 @@ pub fn run<P: Session>(order: &Order) -> Outcome<Held> {
     };
     let connecting = Instant::now();
     for _ in 0..order.connections {
-        let builder = Client::<P>::builder(&order.url).transports([Transport::WebSocket]);
         let builder = match &shared {
-            Some(shared) => builder.event_loop(shared),
-            None => builder,
+            Some(shared) => builder().event_loop(shared),
+            None => builder(),
         };
         clients.push(builder.connect()?);
     }

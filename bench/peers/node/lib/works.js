@@ -124,9 +124,9 @@ async function connect(client, count) {
 
 /** Garbage that is not collected yet counts, for the process holds it. */
 async function idle(client, count) {
+  const sockets = [await client.connect('websocket')];
   const before = resident();
-  const sockets = [];
-  while (sockets.length < count) sockets.push(await client.connect('websocket'));
+  while (sockets.length <= count) sockets.push(await client.connect('websocket'));
   const after = resident();
   for (const socket of sockets) client.disconnect(socket);
   return { count, kib_per_connection: (after.kib - before.kib) / count, threads: after.threads };

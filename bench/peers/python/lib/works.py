@@ -136,6 +136,8 @@ def idle(client, count):
     """An answer shows that a connection is there, for these libraries do not wait for the server's word."""
     if not os.path.exists('/proc/self/status'):
         raise CannotDo('Memory is read from /proc, which this system has not.')
+    first = client.connect('websocket')
+    ask(first, count)
     before, _ = resident()
     connections = [client.connect('websocket') for _ in range(count)]
     for index, connection in enumerate(connections):
