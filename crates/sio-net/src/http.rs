@@ -5,14 +5,15 @@
 //! anything time out: deadlines are the session's business, and dropping the lane ends what is on its way.
 
 mod body;
+mod connection;
 mod exchange;
+mod trouble;
 mod unread;
 
-use std::io::{self, Write as _};
+use std::io;
 use std::mem;
-use std::time::{Duration, Instant};
 
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use bytestring::ByteString;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use mio::{Registry, Token};
@@ -21,16 +22,15 @@ use sio_core::{Error, HttpError};
 
 use crate::cookies::Cookies;
 use crate::dialler::{Dial, Route, Step};
-use crate::stream::Stream;
 use crate::tunnel::explain_refusal;
 use crate::websocket::{Progress, READ_AT_ONCE};
 
-use self::body::BodyTooLarge;
-use self::exchange::{Exchange, Fault, Written};
-use self::unread::{BUFFER, HeadTooLarge, Unread};
+use self::connection::Connection;
+use self::exchange::{Exchange, Written};
+use self::trouble::{AnswerTooLong, CutOff, Trouble, UnknownCoding, is_end};
+use self::unread::BUFFER;
 
-/// Node closes idle connections after 5 s; one that is older is not tried again.
-const IDLE: Duration = Duration::from_secs(4);
+pub(crate) use self::trouble::{AnswersInTls, ClosedWithoutAnswer, TLS_ALERT};
 
 /// How much longer than the limit for bodies an answer may be on the wire: chunks of one byte each take six. What has no end
 /// and brings no data (interim answers, trailers) would keep a lane busy for ever.
@@ -88,14 +88,6 @@ struct Reading {
     left: usize,
     /// Its head, once that has come.
     response: Option<http::Response<()>>,
-}
-
-/// A connection, in use or kept for the next request.
-struct Connection {
-    stream: Stream,
-    unread: Unread,
-    /// When it brought its last answer.
-    answered: Option<Instant>,
 }
 
 impl Lane {
@@ -408,8 +400,7 @@ impl Lane {
         self.connection
             .take_if(|connection| !stays || !connection.unread.is_empty());
         if let Some(kept) = &mut self.connection {
-            kept.unread.shrink();
-            kept.answered = Some(Instant::now());
+            kept.keep();
         }
         Response {
             status: head.status.as_u16(),
@@ -442,46 +433,6 @@ impl Lane {
     }
 }
 
-impl Connection {
-    fn new(stream: Stream) -> Self {
-        Self {
-            stream,
-            unread: Unread::default(),
-            answered: None,
-        }
-    }
-
-    /// Whether another request may go this way.
-    fn is_good(&self) -> bool {
-        self.answered.is_some_and(|at| at.elapsed() < IDLE) && self.stream.is_idle()
-    }
-
-    /// Writes as much as the peer takes; whether that is all.
-    fn write(&mut self, written: &mut Written) -> io::Result<bool> {
-        loop {
-            let left = if written.head.has_remaining() {
-                &mut written.head
-            } else {
-                &mut written.body
-            };
-            if left.is_empty() {
-                break;
-            }
-            match self.stream.write(left) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => left.advance(count),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) => return Err(error),
-            }
-        }
-        match self.stream.flush() {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
-            result => result.map(|()| true),
-        }
-    }
-}
-
 /// What came of reading.
 enum Came {
     Data(Bytes),
@@ -490,112 +441,12 @@ enum Came {
     Pause,
 }
 
-/// Why there will be no answer.
-enum Trouble {
-    /// This says it all.
-    Own(Error),
-    /// The connection was closed instead.
-    Closed,
-    /// It is more than allowed.
-    Beyond(Box<dyn std::error::Error + Send + Sync>),
-    Other(Box<dyn std::error::Error + Send + Sync>),
-}
-
-impl From<Error> for Trouble {
-    fn from(error: Error) -> Self {
-        Self::Own(error)
-    }
-}
-
-impl From<io::Error> for Trouble {
-    fn from(error: io::Error) -> Self {
-        let is_bound = |error: &(dyn std::error::Error + Send + Sync + 'static)| {
-            error.is::<HeadTooLarge>() || error.is::<BodyTooLarge>()
-        };
-        match error.kind() {
-            io::ErrorKind::UnexpectedEof => Self::Closed,
-            _ if error.get_ref().is_some_and(is_bound) => {
-                error.into_inner().map_or(Self::Closed, Self::Beyond)
-            }
-            _ => Self::Other(Box::new(error)),
-        }
-    }
-}
-
-impl From<Fault> for Trouble {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Http(error) => error.into(),
-            // What breaks off within what is packed.
-            Fault::Body(error) if error.kind() == io::ErrorKind::UnexpectedEof => CutOff.into(),
-            Fault::Body(error) => error.into(),
-        }
-    }
-}
-
-impl From<ureq_proto::Error> for Trouble {
-    fn from(error: ureq_proto::Error) -> Self {
-        Self::Other(Box::new(error))
-    }
-}
-
-impl From<http::Error> for Trouble {
-    fn from(error: http::Error) -> Self {
-        Self::Other(Box::new(error))
-    }
-}
-
-impl From<CutOff> for Trouble {
-    fn from(error: CutOff) -> Self {
-        Self::Other(Box::new(error))
-    }
-}
-
-/// Whether this is how a stream may end within a body.
-fn is_end(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::UnexpectedEof
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-    )
-}
-
 fn is_known(coding: &HeaderValue) -> bool {
     let known = ["gzip", "identity"];
     known
         .iter()
         .any(|known| coding.as_bytes().eq_ignore_ascii_case(known.as_bytes()))
 }
-
-#[derive(Debug, thiserror::Error)]
-#[error("the connection was closed before the answer was complete")]
-struct CutOff;
-
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "the answer is longer than {0} bytes on the wire, {WIRE_FACTOR} times Limits::message_bytes"
-)]
-struct AnswerTooLong(usize);
-
-#[derive(Debug, thiserror::Error)]
-#[error("the answer has the content coding {0:?}, which was not asked for")]
-struct UnknownCoding(String);
-
-/// What a peer means that closes a connection instead of answering.
-#[derive(Debug, thiserror::Error)]
-#[error("the connection was closed without an answer{}", if *.may_want_tls { "; is this a port for https?" } else { "" })]
-pub(crate) struct ClosedWithoutAnswer {
-    /// Nothing was encrypted, and the server has not said a word so far.
-    pub(crate) may_want_tls: bool,
-}
-
-/// The first byte of a TLS alert, which no answer of HTTP begins with.
-pub(crate) const TLS_ALERT: u8 = 0x15;
-
-#[derive(Debug, thiserror::Error)]
-#[error("what answers speaks TLS: this is a port for https")]
-pub(crate) struct AnswersInTls;
 
 /// Whether a proxy says that it keeps the connection. HTTP/1.1 has that as the rule, but tinyproxy closes each one behind
 /// its first answer without a word: the next request would race with that, and lose the session with it.
@@ -616,10 +467,11 @@ pub(crate) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<Box<str>> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
+    use std::io::{Read as _, Write as _};
     use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
     use std::sync::Arc;
     use std::thread;
+    use std::time::Duration;
 
     use mio::{Events, Poll};
 

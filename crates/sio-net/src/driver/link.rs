@@ -1,5 +1,7 @@
 //! The manager with its sockets: carries out what it wants on the network, and feeds it what comes.
 
+mod lanes;
+
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
@@ -10,7 +12,7 @@ use bytestring::ByteString;
 use http::HeaderMap;
 use mio::Token;
 use sio_core::manager::{Effect, Manager, NamespaceId, ROOT, ROOT_ID, Settings};
-use sio_core::session::{AckId, Input, Io, Method, Request, RequestId, Session, SessionConfig};
+use sio_core::session::{AckId, Input, Io, RequestId, Session, SessionConfig};
 use sio_core::{
     Ack, Args, ConnectionReport, DisconnectReason, Error, Event, Overflow, Result, Status,
     Transport,
@@ -26,7 +28,7 @@ use crate::dialler::Route;
 use crate::dispatch::{Batch, Delivery, Overflowed};
 use crate::endpoint::{Endpoint, Prepared, prepare_at_once};
 use crate::event_loop::{Due, EventLoop};
-use crate::http::{HttpConfig, Lane};
+use crate::http::Lane;
 use crate::options::Options;
 use crate::space::Space;
 use crate::tls::{self, Tls};
@@ -580,108 +582,6 @@ impl<P: Session> Link<P> {
         }
     }
 
-    // --- HTTP ---------------------------------------------------------------------------------------------------
-
-    #[inline(never)]
-    fn request(&mut self, request: Request) {
-        let id = request.id;
-        tracing::trace!(method = ?request.method, bytes = request.body.len(), "request");
-        let method = request.method;
-        let kept = match method {
-            Method::Get | Method::Head => self.get.take(),
-            Method::Post => self.post.take(),
-        };
-        let lane = match kept {
-            Some((_, lane)) => Ok(lane),
-            None => self.start_lane(),
-        };
-        let asked = lane.and_then(|mut lane| {
-            let asked = lane.request(request, self.event_loop.registry());
-            match method {
-                Method::Get | Method::Head => self.get = Some((id, lane)),
-                Method::Post => self.post = Some((id, lane)),
-            }
-            asked
-        });
-        match asked {
-            Ok(()) => self.unanswered.push(id),
-            Err(error) => self.failures.push_back(Input::HttpFailed { id, error }),
-        }
-    }
-
-    fn start_lane(&self) -> Result<Box<Lane>> {
-        let (Some(route), Some(token)) = (self.route.clone(), self.token) else {
-            // Sessions start with both.
-            return Err(Error::Disconnected(DisconnectReason::NotYet));
-        };
-        let config = HttpConfig {
-            route: route.for_requests(),
-            origin: self.endpoint.target.shown(),
-            headers: self.headers.clone(),
-            cookies: self.cookies.clone(),
-            max_body: self.options.limits.message_bytes,
-        };
-        Ok(Box::new(Lane::new(config, token)))
-    }
-
-    fn lanes_mut(&mut self) -> impl Iterator<Item = &mut Lane> {
-        let lanes = [&mut self.get, &mut self.post].into_iter().flatten();
-        lanes.map(|(_, lane)| &mut **lane)
-    }
-
-    /// Goes on with both lanes, so that neither keeps the other waiting; returns how much came, or `None` if nothing more comes
-    /// for now.
-    fn read_answers(&mut self, now: Instant) -> Option<usize> {
-        let registry = self.event_loop.registry();
-        let came = [&mut self.get, &mut self.post].map(|lane| match lane {
-            Some((_, lane)) => lane.advance(registry),
-            None => Progress::Blocked,
-        });
-        let mut size = None;
-        for progress in came {
-            let read = match progress {
-                Progress::Input(input) => self.answer(input, now),
-                // Others shall get at the lock now.
-                Progress::Paused => BATCH_BYTES,
-                Progress::Blocked => continue,
-            };
-            size = Some(size.unwrap_or(0) + read);
-        }
-        size
-    }
-
-    /// Tells the session what a lane brought; returns its size.
-    fn answer(&mut self, input: Input, now: Instant) -> usize {
-        log_answer(&input);
-        let size = match &input {
-            Input::HttpResponse { id, response } => {
-                self.unanswered.retain(|other| other != id);
-                response.body.len()
-            }
-            Input::HttpFailed { id, .. } => {
-                self.unanswered.retain(|other| other != id);
-                0
-            }
-            // A piece of a stream has many packets: others shall get at the lock between it and the next.
-            _ => BATCH_BYTES,
-        };
-        self.manager.handle_input(input, now);
-        size
-    }
-
-    /// Cancelling ends the lane: only so does the server hear of it. Another request gets another lane.
-    fn cancel(&mut self, id: RequestId) {
-        self.unanswered.retain(|other| *other != id);
-        for lane in [&mut self.get, &mut self.post] {
-            lane.take_if(|(current, _)| *current == id);
-        }
-    }
-
-    fn end_lanes(&mut self) {
-        self.unanswered.clear();
-        (self.get, self.post) = (None, None);
-    }
-
     // --- the program --------------------------------------------------------------------------------------------
 
     fn deliver(
@@ -886,23 +786,6 @@ fn find(spaces: &[(NamespaceId, Arc<Space>)], id: NamespaceId) -> Option<&Arc<Sp
         .iter()
         .find(|(other, _)| *other == id)
         .map(|(_, space)| space)
-}
-
-fn log_answer(input: &Input) {
-    match input {
-        Input::HttpResponse { response, .. } => {
-            tracing::trace!(
-                status = response.status,
-                bytes = response.body.len(),
-                "answer"
-            );
-        }
-        Input::HttpData { data, .. } => tracing::trace!(bytes = data.len(), "part of an answer"),
-        Input::HttpFailed { error, .. } => {
-            tracing::debug!(error = %error.chain(), "request failed");
-        }
-        _ => {}
-    }
 }
 
 /// Differs between sessions, of this process and of others: it only has to keep caches from answering.
