@@ -70,14 +70,14 @@ impl Control {
         body: Option<&Value>,
     ) -> Outcome<T> {
         let body = body.map_or_else(String::new, Value::to_string);
-        let answer = http::request(self.port, method, target, &[], body.as_bytes())?;
-        let text = String::from_utf8_lossy(&answer.body);
+        let answer = http::request(self.port, method, target, &body)?;
+        let text = String::from_utf8_lossy(answer.body());
         ensure!(
-            answer.status == 200,
+            answer.status() == 200,
             "the control port answered {method} {target} with {}: {text}",
-            answer.status
+            answer.status()
         );
-        Ok(serde_json::from_slice(&answer.body)?)
+        Ok(serde_json::from_slice(answer.body())?)
     }
 }
 
