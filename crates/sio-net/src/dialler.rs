@@ -331,9 +331,8 @@ mod tests {
     fn the_next_address_is_tried_when_one_refuses() {
         let (_listener, open) = listener();
         let route = route(&[closed_port(), open]);
-        let Stream::Plain(socket) = dial(route).unwrap() else {
-            panic!("a stream that is not encrypted");
-        };
+        let stream = dial(route).unwrap();
+        let socket = stream.socket();
         assert_eq!(socket.peer_addr().unwrap(), open);
         assert!(socket.nodelay().unwrap());
     }

@@ -39,8 +39,6 @@ impl Handshake {
     }
 }
 
-// The signatures are those of the builds that have TLS.
-#[expect(clippy::needless_pass_by_ref_mut, reason = "see above")]
 impl Connection {
     pub(crate) fn socket(&self) -> &Socket {
         match *self {}
