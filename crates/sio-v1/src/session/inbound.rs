@@ -121,7 +121,12 @@ impl Inbound {
     fn connect(&mut self, namespace: &str, out: &mut Outbox) {
         // A server grants nothing before the root, so this proves the root: see `tolerance::ROOT_PROVEN`.
         self.prove_root(namespace, out);
-        if namespace == ROOT || self.asked.iter().any(|name| name == namespace) {
+        if namespace != ROOT && self.is_joined(namespace) {
+            // One that was asked for again may be granted again, which is for the manager to judge.
+            out.tell(SessionEvent::Joined {
+                namespace: namespace.into(),
+            });
+        } else if namespace == ROOT || self.asked.iter().any(|name| name == namespace) {
             self.join(namespace, out);
         } else {
             out.tolerate(tolerance::UNASKED_GRANT, namespace);

@@ -28,6 +28,17 @@ fn namespaces_are_joined_left_and_refused() {
 }
 
 #[test]
+fn a_namespace_that_is_granted_twice_is_told_twice_and_the_root_once() {
+    let mut scenario = Scenario::to_websocket();
+    scenario.join("/chat");
+    scenario.outputs();
+    for text in ["40/chat", "40/chat,", "40"] {
+        scenario.text(text);
+    }
+    assert_eq!(scenario.outputs(), ["joined /chat", "joined /chat"]);
+}
+
+#[test]
 fn a_root_event_a_root_ack_or_a_granted_namespace_proves_the_root() {
     for (text, then) in [
         (r#"42["e"]"#, "event / e [] None"),
