@@ -294,7 +294,7 @@ impl<P: Session> Core<P> {
             Ok(link) => link,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => {
-                lock(&self.burst).push(id, emit);
+                self.join_burst(&mut lock(&self.burst), id, emit);
                 self.process_burst();
                 return Ok(Taken::Sent);
             }
@@ -316,8 +316,13 @@ impl<P: Session> Core<P> {
         if burst.is_empty() && !burst.token.is_some_and(asks) {
             return Gathered::No(emit);
         }
-        burst.push(id, emit);
+        self.join_burst(&mut burst, id, emit);
         Gathered::Yes
+    }
+
+    fn join_burst(&self, burst: &mut Burst, id: NamespaceId, emit: Emit<Waiter>) {
+        self.backlog.add(emit.payload.size());
+        burst.push(id, emit);
     }
 
     /// Emits and waits for the ack, driving the connection meanwhile where possible.
@@ -527,8 +532,12 @@ impl<P: Session> Core<P> {
     /// Carries out what the manager wants, and lets the lock go.
     fn settle(&self, mut link: MutexGuard<'_, Link<P>>, now: Instant) {
         link.settle(self, now);
-        // With the link locked, so that none is put down behind a newer one.
-        self.backlog.set(link.backlog());
+        {
+            // With the link locked, so that none is put down behind a newer one; with the burst locked, so that what joins it
+            // counts once.
+            let burst = lock(&self.burst);
+            self.backlog.set(link.backlog() + burst.bytes());
+        }
         if link.takes_end() {
             self.end(&mut link);
         }
@@ -620,6 +629,11 @@ fn span_of<P: Session>(options: &Options<P>) -> Span {
 }
 
 impl Backlog {
+    /// Emits that wait to be processed count, too.
+    fn add(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes, Ordering::AcqRel);
+    }
+
     fn set(&self, bytes: usize) {
         let before = self.bytes.swap(bytes, Ordering::AcqRel);
         if bytes < before && *lock(&self.waiting) > 0 {

@@ -36,6 +36,11 @@ impl Burst {
         self.emits.is_empty()
     }
 
+    /// What the emits' payloads take.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.emits.len() >= EMITS || self.bytes >= BYTES
     }
