@@ -349,3 +349,17 @@ impl Sequence {
 pub(super) fn sequences<P: Session>(client: &Client<P>) -> Outcome<BTreeMap<String, Sequence>> {
     ask(client, "seq-report", ())
 }
+
+/// Emits so many events without a pause, and sees that the server got all, in order.
+pub(super) fn many_at_once_arrive<P: Session>(client: &Client<P>, count: usize) -> Outcome {
+    for index in 0..count {
+        client.emit("seq", (0, index))?;
+    }
+    let report = sequences(client)?;
+    ensure_eq!(
+        report.get("0"),
+        Some(&Sequence::complete(count)),
+        "what the server got"
+    );
+    Ok(())
+}

@@ -12,7 +12,7 @@ use sio_core::{Deadline, DisconnectReason, Error, Status, Transport};
 use sio_legacy::{Client, ClientBuilder, Proxy, Session};
 
 use super::catalogue;
-use super::kit::{Log, Sequence, Several, sequences, travels, within};
+use super::kit::{Log, Several, many_at_once_arrive, travels, within};
 use super::legacy_kit::{
     Cx, HTTP, POLLS, STREAMS, count_received, framed, get_kind, only_variant, path_of, payload_of,
     sent, the_end, transport, wait_received, wire_name,
@@ -704,15 +704,7 @@ fn l2_6c(cx: &Cx) -> Outcome {
 fn l2_6d(cx: &Cx) -> Outcome {
     const COUNT: usize = 1000;
     let client = cx.connect()?;
-    for index in 0..COUNT {
-        client.emit("seq", (0, index))?;
-    }
-    let report = sequences(&client)?;
-    ensure_eq!(
-        report.get("0"),
-        Some(&Sequence::complete(COUNT)),
-        "what the server got"
-    );
+    many_at_once_arrive(&client, COUNT)?;
     let session = cx.control().session()?;
     ensure_eq!(session.posts.max, 1, "posts in flight at once");
     let posts = session.posts.total;

@@ -8,7 +8,9 @@ use serde_json::{Value as Json, json};
 use sio_core::{Ack, DisconnectReason, Error, UsageError, Value};
 use sio_legacy::Session;
 
-use super::kit::{Log, Sequence, Several, all_travel, ask, call_values, handled, sequences};
+use super::kit::{
+    Log, Sequence, Several, all_travel, ask, call_values, handled, many_at_once_arrive, sequences,
+};
 use super::legacy_kit::{
     Cx, HTTP, acks_received, asked, count_received, outcome, received, the_end, wait_received,
 };
@@ -267,15 +269,7 @@ fn l4_4(cx: &Cx) -> Outcome {
 fn l4_4b(cx: &Cx) -> Outcome {
     const COUNT: usize = 3000;
     let client = cx.connect()?;
-    for index in 0..COUNT {
-        client.emit("seq", (0, index))?;
-    }
-    let report = sequences(&client)?;
-    ensure_eq!(
-        report.get("0"),
-        Some(&Sequence::complete(COUNT)),
-        "what the server got"
-    );
+    many_at_once_arrive(&client, COUNT)?;
     ensure_eq!(client.counters().tolerated, 0, "things let pass");
     Ok(client.close()?)
 }

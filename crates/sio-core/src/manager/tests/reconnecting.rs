@@ -419,17 +419,23 @@ fn a_namespace_that_does_not_come_back_is_given_up_and_the_root_stays() {
     assert!(scenario.manager.is_open(ROOT_ID));
 }
 
-/// Back after a loss, with `/chat` asked for and not granted within its deadline twice.
-fn unanswered_twice() -> (Scenario, NamespaceId, Vec<String>) {
-    let mut scenario = connected_with(steady());
-    let chat = scenario.join("/chat");
-    scenario.says([joined("/chat")]);
+/// Back after a loss, with a namespace that was in asked for, and not granted yet.
+fn back_without(name: &'static str, reconnect: Reconnect) -> (Scenario, NamespaceId) {
+    let mut scenario = connected_with(reconnect);
+    let id = scenario.join(name);
+    scenario.says([joined(name)]);
     scenario.effects();
     scenario.says([closed()]);
     scenario.effects();
     scenario.pass(SECOND);
     scenario.come_back();
     scenario.effects();
+    (scenario, id)
+}
+
+/// The same, and its deadline has passed twice.
+fn unanswered_twice() -> (Scenario, NamespaceId, Vec<String>) {
+    let (mut scenario, chat) = back_without("/chat", steady());
     scenario.pass(SECOND);
     scenario.effects();
     scenario.commands();
@@ -522,15 +528,7 @@ fn a_root_that_was_left_does_not_come_back_and_losses_go_on_being_made_good() {
 
 #[test]
 fn a_namespace_that_never_answers_is_given_up_with_the_last_attempt() {
-    let mut scenario = connected_with(steady().attempts(1));
-    scenario.join("/silent");
-    scenario.says([joined("/silent")]);
-    scenario.effects();
-    scenario.says([closed()]);
-    scenario.effects();
-    scenario.pass(SECOND);
-    scenario.come_back();
-    scenario.effects();
+    let (mut scenario, _) = back_without("/silent", steady().attempts(1));
     scenario.pass(SECOND);
     let effects = scenario.effects();
     assert!(
